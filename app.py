@@ -1,0 +1,157 @@
+"""Recuerdo: ask your own documents, with your own model.
+
+python app.py                  questions and answers; salir, exit, quit or end of input leave
+python app.py ask "Q"          one answer        python app.py index    bring the index up to date
+python app.py search "Q"       passages only     python app.py doctor   what works, what does not, what to do
+
+The commands for a person and a script; `parts.py` is where the parts are put together.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Generator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import settings
+from checks import checks
+from errors import BadInput, RecuerdoError
+from parts import Parts
+from terminal import chat, doctor, show
+
+cli = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+Folder = Annotated[Path | None, typer.Option("--documents", help="The folder of PDF and TXT files.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@cli.callback(invoke_without_command=True)
+def talk(
+    context: typer.Context,
+    documents: Folder = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Ask your own documents, with your own model. Without a command: questions and answers."""
+    if context.invoked_subcommand is not None:
+        return
+    with Parts(settings.load(documents_dir=documents)) as parts:
+        parts.freshen()
+        failure = (
+            _talk_on_terminal(parts) if sys.stdin.isatty() else chat.talk(_asking(parts), chat.from_pipe())
+        )
+    if failure is not None and not sys.stdin.isatty():
+        raise failure
+
+
+@cli.command()
+def ask(question: str, documents: Folder = None, json: Json = False) -> None:
+    """Answer one question from the documents, with sources."""
+    with Parts(settings.load(documents_dir=documents)) as parts:
+        if not json:
+            chat.say(_asking(parts)(_worded(question), []))
+            return
+        for piece in parts.ask(_worded(question)):
+            if not isinstance(piece, str):
+                show.as_json(piece)
+
+
+@cli.command()
+def search(
+    question: str,
+    documents: Folder = None,
+    k: Annotated[int | None, typer.Option("-k", min=1, help="How many passages.")] = None,
+    min_score: Annotated[float | None, typer.Option("--min-score", help="The lowest cosine.")] = None,
+    json: Json = False,
+) -> None:
+    """Show the passages that a question finds; no model is called."""
+    with Parts(settings.load(documents_dir=documents, documents_top_k=k, min_score=min_score)) as parts:
+        hits = parts.search(_worded(question))
+    show.as_json({"hits": hits}) if json else show.hits(hits)
+
+
+@cli.command()
+def index(
+    documents: Folder = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Read and embed every file anew.")] = False,
+    json: Json = False,
+) -> None:
+    """Bring the index of the documents up to date."""
+    with Parts(settings.load(documents_dir=documents)) as parts:
+        facts = asdict(parts.refresh(rebuild=rebuild))
+        left_out = parts.listing.left_out
+    show.as_json(facts | {"left_out": left_out}) if json else show.report(facts, left_out)
+
+
+@cli.command(name="doctor")
+def diagnose(documents: Folder = None, json: Json = False) -> None:
+    """Say what works, what does not, and what to do about it."""
+    with Parts(settings.load(documents_dir=documents)) as parts:
+        findings = doctor.examine(checks(parts))
+    rows = doctor.rows(findings)
+    show.as_json({"checks": rows}) if json else show.checks(rows)
+    if not doctor.healthy(findings):
+        raise typer.Exit(1)
+
+
+def _worded(question: str) -> str:
+    if not question.strip():
+        raise BadInput("The question is empty: put it in quotes after the command.")
+    return question
+
+
+def _asking(parts: Parts) -> chat.Ask:
+    """`Parts.ask`, announcing the model before its first answer."""
+    announced = False
+
+    def asking(question: str, history: chat.History) -> Generator[str | Mapping[str, Any], None, None]:
+        nonlocal announced
+        for piece in parts.ask(question, history):
+            if not announced and (notice := parts.notice):
+                show.note(notice)
+                announced = True
+            yield piece
+
+    return asking
+
+
+def _talk_on_terminal(parts: Parts) -> RecuerdoError | None:
+    """Load what is slow while the first question is being typed."""
+    loading = threading.Thread(target=parts.warm, daemon=True)
+
+    def asking(question: str, history: chat.History) -> Generator[str | Mapping[str, Any], None, None]:
+        loading.join()
+        return announcing(question, history)
+
+    announcing = _asking(parts)
+    show.welcome(len(parts.listing.sources), parts.settings.documents_dir)
+    return chat.talk(asking, chat.from_terminal(parts.settings.data_dir / "chat_history", loading.start))
+
+
+def main() -> None:
+    """Run the command line; every failure is one sentence on standard error and its exit status."""
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        status = cli(arguments, prog_name="app.py", standalone_mode=False)
+    except (RecuerdoError, typer.TyperException) as error:
+        if debug:
+            raise
+        message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+        sys.stderr.write(f"{message}\n")
+        raise SystemExit(getattr(error, "exit_status", 2)) from None
+    except (typer.Abort, KeyboardInterrupt):
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        # Whoever read our output has gone; what is still buffered has nowhere to go either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
+    raise SystemExit(status or 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""What `doctor` looks at, from the ground up."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+
+from errors import PartMissing, StoreFailed
+from parts import Parts
+from terminal.doctor import Check
+
+LEAST_FREE_GB = 1.0
+
+
+def checks(parts: Parts) -> Iterator[Check]:
+    """The checks in the order in which one stands on another; none starts a server or builds an index."""
+    folder = parts.settings.documents_dir
+    yield Check("python", lambda: sys.version.split()[0], "use Python 3.11 or newer")
+    yield Check("data folder", lambda: _writable(parts), "set DATA_DIR to a folder that can be written")
+    yield Check("embedding model", lambda: _embeds(parts), "run `make setup`")
+    yield Check("documents", lambda: _readable(parts), f"put PDF or TXT files into {folder}")
+    yield Check("index", lambda: _indexed(parts), "run `python app.py index`", matters=False)
+    yield Check("model endpoint", lambda: _answers(parts), "see the README, “A real model”", matters=False)
+
+
+def _writable(parts: Parts) -> str:
+    home = parts.settings.data_dir
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        probe = home / ".doctor"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise StoreFailed(f"{home} cannot be written: {error.strerror}.") from error
+    free = shutil.disk_usage(home).free / 1e9
+    if free < LEAST_FREE_GB:
+        raise StoreFailed(f"only {free:.1f} GB are free in {home}")
+    return f"{home} ({free:.0f} GB free)"
+
+
+def _embeds(parts: Parts) -> str:
+    facts = parts.embedder.fingerprint()
+    return f"{facts['model']}, {facts['dimension']} dimensions, gives the vectors that it should"
+
+
+def _readable(parts: Parts) -> str:
+    listing = parts.listing
+    if not listing.sources:
+        raise PartMissing(f"{parts.settings.documents_dir} holds no PDF or TXT file")
+    left_out = sum(listing.left_out.values())
+    return f"{len(listing.sources)} files" + (f", {left_out} of other kinds left out" if left_out else "")
+
+
+def _indexed(parts: Parts) -> str:
+    if not parts.index.is_current(parts.listing.sources):
+        raise PartMissing("not of the files as they are now; the next question brings it up to date")
+    unread = len(parts.index.problems())
+    return "up to date" + (
+        f", {unread} files could not be read: `python app.py index` names them" if unread else ""
+    )
+
+
+def _answers(parts: Parts) -> str:
+    from models.probe import probe
+
+    wanted = parts.wanted
+    found = probe(wanted.base_url or wanted.local_url, wanted.api_key)
+    if found.problem is None:
+        return f"{found.kind} at {found.base_url}: {', '.join(found.models) or 'lists no models'}"
+    if wanted.base_url is None:
+        return f"{found.problem}; the embedded trial model will answer"
+    raise PartMissing(f"{found.problem}: {found.cure}")

@@ -1,0 +1,45 @@
+"""The answer graph: recall, then generate; or an answer without a model when nothing was recalled.
+
+retrieve → score_filter ─┬→ augment → generate → END
+                         └→ abstain → END
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langgraph.graph import END, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+
+from graphs import nodes
+from graphs.recall import Recalling, with_recall
+from graphs.state import Answer, Question, State
+
+
+@dataclass(frozen=True)
+class Speaking:
+    """What answering needs beyond recall: a model (asked for at each answer), its name, and the language."""
+
+    model: Callable[[], BaseChatModel]
+    name: Callable[[], str]
+    detect: Callable[[str], str]
+
+
+def answer_graph(recalling: Recalling, speaking: Speaking) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """Question in, Answer out; the words come as custom stream events `{"text": ...}`."""
+    graph = StateGraph(State, input_schema=Question, output_schema=Answer)
+    with_recall(graph, recalling)
+    graph.add_node("generate", nodes.generate(speaking.model, speaking.name))
+    graph.add_node("abstain", nodes.abstain(recalling.min_score, speaking.detect))
+    graph.add_conditional_edges("score_filter", _found, ["augment", "abstain"])
+    graph.add_edge("augment", "generate")
+    graph.add_edge("generate", END)
+    graph.add_edge("abstain", END)
+    return graph.compile(name="answer")
+
+
+def _found(state: State) -> str:
+    return "augment" if state["passages"] else "abstain"

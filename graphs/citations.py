@@ -1,0 +1,63 @@
+"""Citations that hold: every `[n]` in an answer points at a delivered passage, or it is taken out."""
+
+from __future__ import annotations
+
+import re
+
+# gpt-oss writes 【1†source】; some models write [1, 2], [1; 2], [1-3] or [passage 1].
+OPENING = "[【"
+CITATION = re.compile(
+    r"[\[【]\s*(?:passages?|pasajes?)?\s*(\d+(?:\s*[,;–-]\s*\d+)*)\s*(?:†[^】\]]*)?[\]】]", re.I
+)
+LONGEST = 40
+
+
+class Citations:
+    """Checks a streamed text piece by piece; text is held back only while it may still become a citation.
+
+    `used` are the passage numbers that the answer cites, `removed` counts citations to nothing.
+    """
+
+    def __init__(self, passages: int) -> None:
+        self._passages = passages
+        self._held = ""
+        self.used: set[int] = set()
+        self.removed = 0
+
+    def feed(self, piece: str) -> str:
+        """Take the next piece; give what can be shown now."""
+        self._held += piece
+        open_at = max(self._held.rfind(sign) for sign in OPENING)
+        unfinished = open_at >= 0 and not re.search(r"[\]】]", self._held[open_at:])
+        if unfinished and len(self._held) - open_at <= LONGEST:
+            # The space before goes with the citation, in case it is taken out.
+            cut = len(self._held[:open_at].rstrip(" "))
+        else:
+            cut = len(self._held.rstrip(" "))
+        ready, self._held = self._held[:cut], self._held[cut:]
+        return self._checked(ready)
+
+    def close(self) -> str:
+        """The rest, once the text has ended."""
+        ready, self._held = self._held, ""
+        return self._checked(ready)
+
+    def _checked(self, text: str) -> str:
+        return re.sub(r"( *)" + CITATION.pattern, self._replace, text, flags=re.I)
+
+    def _replace(self, found: re.Match[str]) -> str:
+        numbers = _numbers(found[2])
+        good = [number for number in numbers if 1 <= number <= self._passages]
+        self.removed += len(numbers) - len(good)
+        self.used.update(good)
+        return found[1] + "".join(f"[{number}]" for number in good) if good else ""
+
+
+def _numbers(text: str) -> list[int]:
+    """The numbers of `1, 3` or `2-4`; an absurd range is its two ends."""
+    numbers: list[int] = []
+    for part in re.split(r"[,;]", text):
+        ends = [int(end) for end in re.findall(r"\d+", part)]
+        near = len(ends) == 2 and 0 < ends[1] - ends[0] < 10
+        numbers += range(ends[0], ends[1] + 1) if near else ends
+    return numbers

@@ -1,0 +1,43 @@
+"""What goes into the graphs, what travels through them, and what comes out."""
+
+from __future__ import annotations
+
+from typing import Any, NotRequired
+
+from langchain_core.documents import Document
+from langchain_core.messages import AnyMessage
+from typing_extensions import TypedDict
+
+
+class Question(TypedDict):
+    """The input: a question, and what was said before it (oldest first) where there is a conversation."""
+
+    question: str
+    history: NotRequired[list[AnyMessage]]
+
+
+class Recall(TypedDict):
+    """The output of the recall graph: what was looked up, what was kept, and the text for a prompt."""
+
+    query: str
+    candidates: list[Document]
+    passages: list[Document]
+    best_score: float | None
+    context: str
+
+
+class Answer(TypedDict):
+    """The output of the answer graph; the fields of `ask --json`."""
+
+    question: str
+    answer: str
+    abstained: bool
+    best_score: float | None
+    model: str | None
+    sources: list[dict[str, Any]]
+    removed_citations: int
+    complete: bool
+
+
+class State(Question, Recall, Answer):
+    """Everything that a node may read; each returns only the keys that it sets."""

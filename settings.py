@@ -1,0 +1,77 @@
+"""Everything that can be configured, typed and checked; the only reader of the environment.
+
+Command line > environment > `.env` > the defaults below. An unknown key in `.env` is refused by name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from errors import BadInput
+
+
+class Settings(BaseSettings):
+    """One field a setting; its name in capitals is the environment variable."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="forbid", env_ignore_empty=True, frozen=True)
+
+    openai_base_url: str | None = Field(None, pattern=r"^https?://[^\s/]+")
+    """The model endpoint. Unset: Ollama or vLLM on localhost:11434, else the trial model."""
+    openai_api_key: SecretStr | None = None
+    llm_model: str | None = None
+    """Unset: what the endpoint serves; on Ollama gpt-oss:20b."""
+    llm_timeout_seconds: float = Field(300, gt=0)
+    """How long the model may be silent."""
+
+    documents_dir: Path = Path("mis_documentos")
+    data_dir: Path = Path("data")
+    chunk_size: int = Field(1000, ge=50, le=20_000)
+    """Characters a passage."""
+    chunk_overlap: int = Field(200, ge=0)
+    documents_top_k: int = Field(3, ge=1, le=100)
+    min_score: float = Field(0.3, ge=-1, le=1)
+    """A cosine; what lies below it is not delivered."""
+
+    embedding_model: str = "sentence-transformers/all-MiniLM-L6-v2"
+    threads: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
+    """For embedding and for the trial model."""
+
+    reader_seconds: float = Field(15, gt=0, le=600)
+    """How long one file may take to read."""
+    reader_memory_mb: int = Field(512, ge=64)
+    max_file_mb: int = Field(200, ge=1)
+
+    @model_validator(mode="after")
+    def _overlap_is_smaller(self) -> Settings:
+        if self.chunk_overlap >= self.chunk_size:
+            raise ValueError(
+                f"CHUNK_OVERLAP ({self.chunk_overlap}) must be smaller than CHUNK_SIZE ({self.chunk_size})"
+            )
+        return self
+
+
+def load(**given: Any) -> Settings:
+    """The settings, with what the command line gave (None: not given) above everything else.
+
+    Raises:
+        BadInput: a value or a key that cannot be used, named with the cure.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        raise BadInput("; ".join(_sentence(fault) for fault in error.errors()) + ".") from error
+
+
+def _sentence(fault: Any) -> str:
+    name = ".".join(str(part) for part in fault["loc"]).upper()
+    if fault["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, [field.upper() for field in Settings.model_fields], n=1)
+        return f"{name} in .env is not a setting" + (f", did you mean {near[0]}?" if near else "")
+    reason = fault["msg"].removeprefix("Value error, ")
+    return f"{name}={fault['input']}: {reason[0].lower()}{reason[1:]}" if name else reason

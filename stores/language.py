@@ -1,0 +1,77 @@
+"""Which language a text is in, told by its small words, and the word forms that lexical search compares.
+
+Eleven languages have both a stop list (bm25s) and a stemmer (Snowball). Anything else is treated as
+English, which for lexical search means: words as they are written.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import Stemmer
+
+LANGUAGES = (
+    "english", "spanish", "french", "german", "italian", "portuguese",
+    "dutch", "danish", "norwegian", "swedish", "turkish",
+)  # fmt: skip
+WORD = re.compile(r"\w+")
+
+
+def detect(text: str, default: str = "english") -> str:
+    """The language whose stop words cover most of the text (its first 200 words)."""
+    words = WORD.findall(text.lower())[:200]
+    counts = {language: sum(word in _stop_words(language) for word in words) for language in LANGUAGES}
+    best = max(counts, key=lambda language: counts[language])
+    return best if counts[best] > counts[default] else default
+
+
+def content_words(text: str, language: str) -> list[str]:
+    """The words of a text that are not stop words of its language, in lower case."""
+    return [word for word in WORD.findall(text.lower()) if word not in _stop_words(language)]
+
+
+def terms(text: str, language: str) -> list[str]:
+    """What lexical search stores of a passage: stems without accents, in order."""
+    return _stems(content_words(text, language), language)
+
+
+def query_terms(question: str, languages: Iterable[str]) -> list[str]:
+    """What lexical search looks up: the stems of a question in its own language and in the passages'.
+
+    A Spanish question then meets the names and numbers of an English text, and not its Spanish "de".
+    """
+    own = detect(question)
+    words = content_words(question, own)
+    found = [stem for language in (own, *languages) for stem in _stems(words, language)]
+    return list(dict.fromkeys(found))
+
+
+def _stems(words: list[str], language: str) -> list[str]:
+    return [_without_accents(stem) for stem in _stemmer(language).stemWords(words)]
+
+
+def _without_accents(word: str) -> str:
+    if word.isascii():
+        return word
+    return "".join(sign for sign in unicodedata.normalize("NFKD", word) if not unicodedata.combining(sign))
+
+
+@cache
+def _stemmer(language: str) -> Stemmer.Stemmer:
+    import Stemmer
+
+    return Stemmer.Stemmer(language)
+
+
+@cache
+def _stop_words(language: str) -> frozenset[str]:
+    from bm25s import stopwords
+
+    name = "EN_PLUS" if language == "english" else language.upper()
+    return frozenset(getattr(stopwords, f"STOPWORDS_{name}"))

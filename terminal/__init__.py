@@ -1,0 +1,1 @@
+"""What a person sees: tables and colour on a terminal, plain text on a pipe, one object with --json."""

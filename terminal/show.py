@@ -1,0 +1,102 @@
+"""The facts of a command, for a person or as one JSON object."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+QUOTE_LENGTH = 160
+
+
+def console(*, errors: bool = False) -> Console:
+    """Standard output (or error); on a pipe without colour and without breaking lines."""
+    stream = sys.stderr if errors else sys.stdout
+    width = None if stream.isatty() else 10_000
+    return Console(stderr=errors, soft_wrap=not stream.isatty(), highlight=False, width=width)
+
+
+def note(text: str) -> None:
+    """A remark on standard error, beside the result."""
+    console(errors=True).print(f"[dim]{escape(text)}[/dim]")
+
+
+def as_json(facts: Mapping[str, Any]) -> None:
+    """One object on one line of standard output."""
+    sys.stdout.write(json.dumps(facts, ensure_ascii=False).encode("utf-8", "replace").decode() + "\n")
+
+
+def sources(found: Sequence[Mapping[str, Any]]) -> None:
+    """`[1] file.pdf, p. 3 (0.62)`, a line each; those that the answer cites stand out."""
+    out = console()
+    for source in found:
+        line = f"[{source['n']}] {place(source)} ({source['score']:.2f})"
+        out.print(escape(line), style="bold" if source["cited"] else "dim")
+
+
+def hits(found: Sequence[Mapping[str, Any]]) -> None:
+    """Passages with their scores."""
+    if not found:
+        console().print("Nothing reaches the minimum score.")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("score", "relevance", "where", "text"):
+        table.add_column(heading, justify="right" if heading in {"score", "relevance"} else "left")
+    for hit in found:
+        text = " ".join(hit["text"].split())[:QUOTE_LENGTH]
+        table.add_row(f"{hit['score']:.2f}", f"{hit['relevance']:.2f}", escape(place(hit)), escape(text))
+    console().print(table)
+
+
+def place(hit: Mapping[str, Any]) -> str:
+    """Where a passage stands: `manual.pdf, p. 3`, or the file alone when it has no pages."""
+    return f"{hit['file']}, p. {hit['page']}" if hit["page"] else str(hit["file"])
+
+
+def welcome(files: int, folder: Path) -> None:
+    """What a chat begins with."""
+    console().print(f"{files} documents in {escape(str(folder))}. Ask; [bold]salir[/bold] leaves.")
+
+
+def report(facts: Mapping[str, Any], left_out: Mapping[str, int]) -> None:
+    """What indexing did, each file that could not be read, and how many were of other kinds."""
+    out = console()
+    counts = ", ".join(f"{facts[name]} {name}" for name in ("added", "changed", "removed", "unchanged"))
+    out.print(f"{facts['files']} files: {counts}. {facts['passages']} passages. {facts['seconds']:.1f} s.")
+    if left_out:
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(left_out.items()))
+        out.print(f"Left out, being neither PDF nor TXT: {escape(kinds)}.")
+    problems(facts["problems"])
+
+
+def problems(rows: Sequence[Mapping[str, str]]) -> None:
+    """Files that were not, or not wholly, read, with the reason."""
+    if not rows:
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("not read")
+    table.add_column("why")
+    for row in rows:
+        table.add_row(escape(printable(row["file"])), escape(row["reason"]))
+    console().print(table)
+
+
+def checks(rows: Sequence[Mapping[str, Any]]) -> None:
+    """The diagnosis: a line a check, with the cure where it failed."""
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for row in rows:
+        mark = "[green]ok[/green]" if row["ok"] else "[red]no[/red]"
+        cure = f"\n→ {row['fix']}" if not row["ok"] and row["fix"] else ""
+        table.add_row(mark, row["name"], escape(f"{row['detail']}{cure}"))
+    console().print(table)
+
+
+def printable(name: str) -> str:
+    """A file name that any terminal can show, also when it is not UTF-8."""
+    return name.encode("utf-8", "replace").decode()
