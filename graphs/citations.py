@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-# gpt-oss writes 【1†source】; some models write [1, 2], [1; 2], [1-3] or [passage 1].
+# gpt-oss writes 【1†source】; some models write [1, 2], [1; 2], [1-3] or [passage 1]. A year is no citation.
 OPENING = "[【"
 CITATION = re.compile(
-    r"[\[【]\s*(?:passages?|pasajes?)?\s*(\d+(?:\s*[,;–-]\s*\d+)*)\s*(?:†[^】\]]*)?[\]】]", re.I
+    r"[\[【]\s*(?:passages?|pasajes?)?\s*(\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)\s*(?:†[^】\]]*)?[\]】]", re.I
 )
 LONGEST = 40
 

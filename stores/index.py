@@ -127,8 +127,11 @@ class Index:
     ) -> None:
         from stores.corpus import embed
 
-        missing = {entries[source.name].sha256: source for source in sources if entries[source.name].sha256}
-        missing = {sha256: source for sha256, source in missing.items() if sha256 not in contents}
+        missing: dict[str, Source] = {}
+        for source in sources:
+            sha256 = entries[source.name].sha256
+            if sha256 and sha256 not in contents:
+                missing.setdefault(sha256, source)
         passages: list[Document] = []
         lengths, problems = [], []
         for done, source in enumerate(missing.values()):

@@ -47,8 +47,7 @@ class MiniLM(Embedder):
         self, texts: Sequence[str], progress: Progress = lambda done: None
     ) -> tuple[Vectors, list[int]]:
         """Every window of every text [windows, 384], and how many windows each text has."""
-        tokens = [encoding.ids[1:-1] for encoding in self._tokenizer.encode_batch(list(texts))]
-        cut = [list(spread(ids, WINDOW)) for ids in tokens]
+        cut = [list(spread(ids, WINDOW)) for ids in self._tokens(texts)]
         flat = [ids for windows in cut for ids in windows]
         vectors = np.empty((len(flat), minilm_graph.DIMENSION), np.float32)
         # One window a call: on a CPU padding to a batch costs more than it saves.
@@ -60,7 +59,7 @@ class MiniLM(Embedder):
 
     def truncated(self, texts: Sequence[str]) -> Vectors:
         """One vector a text [texts, 384] of its first 254 tokens: what the usual recipe makes of it."""
-        tokens = [encoding.ids[1:-1][:WINDOW] for encoding in self._tokenizer.encode_batch(list(texts))]
+        tokens = [ids[:WINDOW] for ids in self._tokens(texts)]
         with ThreadPoolExecutor(self._threads) as pool:
             return np.array(list(pool.map(self._run, tokens)), np.float32)
 
@@ -73,6 +72,11 @@ class MiniLM(Embedder):
             "window": [WINDOW, OVERLAP],
             "probe": [round(float(value), 5) for value in self.query(PROBE)],
         }
+
+    def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        # Half a surrogate pair, as a shell or a broken file may hand over, is no text to the tokenizer.
+        whole = [text.encode("utf-8", "replace").decode() for text in texts]
+        return [encoding.ids[1:-1] for encoding in self._tokenizer.encode_batch(whole)]
 
     def _run(self, ids: list[int]) -> Vectors:
         row = np.array([[START, *ids, END]])

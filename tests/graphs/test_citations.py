@@ -1,0 +1,64 @@
+"""Every citation that reaches a reader points at a passage, however the text was cut into pieces."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphs.citations import Citations
+
+
+def check(text, passages=3, pieces=None):
+    citations = Citations(passages)
+    said = "".join(citations.feed(piece) for piece in (pieces or [text])) + citations.close()
+    return said, citations
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "removed"),
+    [
+        ("Three years [1].", "Three years [1].", 0),
+        ("Three years [4].", "Three years.", 1),
+        ("Three years [0][2].", "Three years[2].", 1),
+        ("Both [1, 3].", "Both [1][3].", 0),
+        ("All [1-3].", "All [1][2][3].", 0),
+        ("Some [2, 9].", "Some [2].", 1),
+        ("Harmony【2†source】.", "Harmony[2].", 0),
+        ("See [passage 1] and [Pasaje 7].", "See [1] and.", 1),
+        ("An array[index] and [a note].", "An array[index] and [a note].", 0),
+        ("It ends in [", "It ends in [", 0),
+        ("The year [1999] was wet.", "The year [1999] was wet.", 0),
+        ("No citation.", "No citation.", 0),
+        ("See [100-2].", "See [2].", 1),
+    ],
+)
+def test_a_citation_to_nothing_is_taken_out_and_counted(text, said, removed):
+    spoken, citations = check(text)
+    assert (spoken, citations.removed) == (said, removed)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["[1]", "[7]", "[", "]", "【2】", " ", "a", "12", "-", ",", "[1, 9]", "\n", "[[2]"])
+    ),
+    st.integers(0, 4),
+    st.randoms(),
+)
+def test_streaming_in_pieces_says_the_same_as_all_at_once(parts, passages, random):
+    text = "".join(parts)
+    cuts = sorted(random.randint(0, len(text)) for _ in range(5))
+    pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    whole, whole_citations = check(text, passages)
+    said, citations = check(text, passages, pieces)
+    assert said == whole
+    assert citations.used == whole_citations.used
+    assert all(1 <= int(number) <= passages for number in re.findall(r"\[(\d+)\]", said))
+
+
+def test_text_without_brackets_is_not_held_back():
+    citations = Citations(3)
+    assert citations.feed("Three years") == "Three years"
+    assert citations.feed(", says [") == ", says"
+    assert citations.feed("2]. And") == " [2]. And"
+    assert citations.used == {2}
