@@ -24,7 +24,6 @@ from loaders.passages import split
 from stores.corpus import embed
 from stores.documents import Documents
 from stores.embeddings import load_embedder
-from stores.lexical import Lexical
 from terminal import show
 from terminal.progress import Bar
 
@@ -39,13 +38,12 @@ def measure(asked: questions.QuestionSet, chosen: settings.Settings) -> list[dic
     with Bar() as bar:
         done = iter(range(1, 10**9))
         corpus = embed(passages, embedder, lambda _: bar("embedding", next(done), len(passages)))
-        lexical = Lexical.build([passage.page_content for passage in passages], corpus.languages())
         plain, bm25 = baselines.plain(passages, embedder), baselines.bm25(passages)
         methods = {
             "plain": plain,
             "bm25": bm25,
             "rrf": baselines.rrf([plain, bm25]),
-            "ours": Documents(embedder, corpus, lexical).find,
+            "ours": Documents(embedder, corpus, corpus.lexical()).find,
         }
         return [_row(name, search, asked, bar) for name, search in methods.items()]
 

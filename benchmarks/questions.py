@@ -57,8 +57,8 @@ def _folder(data: Path) -> QuestionSet:
 
 def _paragraphs(name: str, given: dict[str, Any], questions: list[dict[str, Any]]) -> QuestionSet:
     places = {row["id"]: _spans(row["answers"]) for row in given["questions"]}
-    texts = {row["id"]: row["text"] for row in given["paragraphs"]}
-    asked = tuple(Asked(row["question"], row["paragraph"], places[row["id"]]) for row in questions)
+    texts = {str(row["id"]): row["text"] for row in given["paragraphs"]}
+    asked = tuple(Asked(row["question"], str(row["paragraph"]), places[row["id"]]) for row in questions)
     return QuestionSet(name, texts, asked)
 
 

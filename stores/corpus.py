@@ -8,6 +8,7 @@ lexical/         BM25 arrays and vocabulary
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -19,6 +20,10 @@ from langchain_core.documents import Document
 from stores.embeddings import Embedder, Progress, Vectors
 from stores.language import detect
 from stores.lexical import Lexical
+
+
+# What separates the words of a file name, an underscore too.
+NAME_SIGNS = re.compile(r"[\W_]+")
 
 
 @dataclass
@@ -36,8 +41,7 @@ class Corpus:
                 row = {"text": passage.page_content, "metadata": passage.metadata, "windows": windows}
                 stream.write(json.dumps(row) + "\n")
         self.vectors.astype("<f4").tofile(folder / "vectors.f32")
-        texts = [passage.page_content for passage in self.passages]
-        Lexical.build(texts, self.languages()).save(folder / "lexical")
+        self.lexical().save(folder / "lexical")
 
     @classmethod
     def load(cls, folder: Path, dimension: int) -> Corpus:
@@ -77,6 +81,10 @@ class Corpus:
         ]
         return Corpus(passages, self.vectors, self.windows)
 
+    def lexical(self) -> Lexical:
+        """A lexical index of the passages, each with the words of its file's name: what it is about."""
+        return Lexical.build([_with_name(passage) for passage in self.passages], self.languages())
+
     def languages(self) -> list[str]:
         """The language of each passage, as detected when it was indexed."""
         return [passage.metadata["language"] for passage in self.passages]
@@ -97,3 +105,8 @@ def _numbered(passages: Sequence[Document]) -> list[Document]:
     for position, passage in enumerate(passages):
         passage.id = str(position)
     return list(passages)
+
+
+def _with_name(passage: Document) -> str:
+    stem = str(passage.metadata.get("file", "")).rpartition(".")[0]
+    return f"{NAME_SIGNS.sub(' ', stem)}\n{passage.page_content}"

@@ -72,8 +72,7 @@ class Documents(VectorStore):
         described = metadatas or [{} for _ in texts]
         documents = [Document(text, metadata=data) for text, data in zip(texts, described, strict=True)]
         corpus = embed(documents, embedding)  # type: ignore[arg-type]  # LangChain's signature is the wider one
-        lexical = Lexical.build(texts, corpus.languages())
-        return cls(embedding, corpus, lexical)  # type: ignore[arg-type]  # as above
+        return cls(embedding, corpus, corpus.lexical())  # type: ignore[arg-type]  # as above
 
     def _cosine(self, vector: Vectors, position: int) -> float:
         rows = self._corpus.vectors[self._first[position] : self._first[position + 1]]

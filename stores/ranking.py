@@ -10,7 +10,7 @@ Scores = np.ndarray[Any, np.dtype[np.float32]]
 
 # Measured on SQuAD 2.0 and XQuAD: MiniLM is an English model, so elsewhere words weigh more.
 DENSE_WEIGHT_ENGLISH = 0.45
-DENSE_WEIGHT_OTHER = 0.3
+DENSE_WEIGHT_OTHER = 0.25
 POOL = 100
 
 

@@ -7,7 +7,6 @@ from langchain_core.vectorstores import VectorStore
 
 from stores.corpus import Corpus, embed
 from stores.documents import Documents
-from stores.lexical import Lexical
 
 TEXTS = [
     "The Aurora 300 pump has a warranty of three years.",
@@ -24,7 +23,7 @@ def passages(texts=TEXTS):
 @pytest.fixture(scope="module")
 def store(embedder) -> Documents:
     corpus = embed(passages(), embedder)
-    return Documents(embedder, corpus, Lexical.build(TEXTS, corpus.languages()))
+    return Documents(embedder, corpus, corpus.lexical())
 
 
 def test_it_is_a_langchain_vector_store(store, embedder):
@@ -56,7 +55,7 @@ def test_a_passage_longer_than_the_model_sees_is_found_by_its_end(embedder):
     )
     corpus = embed(passages([long, *TEXTS]), embedder)
     assert corpus.windows[0] > 1
-    store = Documents(embedder, corpus, Lexical.build([long, *TEXTS], corpus.languages()))
+    store = Documents(embedder, corpus, corpus.lexical())
     (hit,) = store.find("who keeps the safe code?", 1)
     assert hit.page_content == long
     assert hit.metadata["score"] > 0.3
@@ -64,7 +63,7 @@ def test_a_passage_longer_than_the_model_sees_is_found_by_its_end(embedder):
 
 def test_copies_of_a_text_take_one_place(embedder):
     corpus = embed(passages([TEXTS[0]] * 5 + [TEXTS[1]]), embedder)
-    store = Documents(embedder, corpus, Lexical.build([TEXTS[0]] * 5 + [TEXTS[1]], corpus.languages()))
+    store = Documents(embedder, corpus, corpus.lexical())
     assert len(store.find("pump warranty", 3)) == 2
 
 
@@ -76,7 +75,8 @@ def test_asking_does_not_change_the_passages(store):
 
 
 def test_an_empty_store_finds_nothing(embedder):
-    empty = Documents(embedder, Corpus([], np.empty((0, 384), np.float32), []), Lexical.build([], []))
+    corpus = Corpus([], np.empty((0, 384), np.float32), [])
+    empty = Documents(embedder, corpus, corpus.lexical())
     assert empty.find("anything", 3) == []
 
 
