@@ -195,13 +195,27 @@ class Parts:
         speaking = Speaking(model=lambda: self.chat_model, name=lambda: self.endpoint.model, detect=detect)
         return answer_graph(self.recalling, speaking)
 
-    def search(self, question: str) -> list[dict[str, Any]]:
-        """The passages that the recall graph keeps for a question."""
-        from graphs.nodes import described
+    @cached_property
+    def recalls(self) -> CompiledStateGraph[Any, Any, Any, Any]:
+        """The recall graph over the documents."""
         from graphs.recall import recall_graph
 
-        found = recall_graph(self.recalling).invoke({"question": question})
-        return [described(passage) for passage in found["passages"]]
+        return recall_graph(self.recalling)
+
+    def recall(self, question: str, history: chat.History | None = None) -> dict[str, Any]:
+        """What the recall graph finds and keeps for a question."""
+        from langchain_core.messages import convert_to_messages
+
+        found: dict[str, Any] = self.recalls.invoke(
+            {"question": question, "history": convert_to_messages(history or [])}
+        )
+        return found
+
+    def search(self, question: str) -> list[dict[str, Any]]:
+        """The passages that are kept for a question, as `search --json` shows them."""
+        from graphs.nodes import described
+
+        return [described(passage) for passage in self.recall(question)["passages"]]
 
     def ask(
         self, question: str, history: chat.History | None = None

@@ -31,7 +31,7 @@ ROLE_MARKS = re.compile(
 
 def place(passage: Document) -> str:
     """Where a passage stands, for a person: `manual.pdf, p. 3`."""
-    page = passage.metadata.get("page_label") or passage.metadata.get("page")
+    page = passage.metadata.get("page")
     return f"{passage.metadata['file']}, p. {page}" if page else str(passage.metadata["file"])
 
 

@@ -36,7 +36,6 @@ ONE_PLACE = {
     "sentence_transformers": {"stores/sentence_model.py"},
     "xllamacpp": {"models/embedded.py"},
     "pydantic_settings": {"settings.py"},
-    "typer": {"app.py", "benchmarks/documents.py", "benchmarks/indexing.py", "benchmarks/startup.py"},
 }
 
 
