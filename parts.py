@@ -223,10 +223,15 @@ class Parts:
         """The pieces of an answer as they come, then the whole answer as a mapping."""
         from langchain_core.messages import convert_to_messages
 
+        from graphs.state import Answer
+
         given = {"question": question, "history": convert_to_messages(history or [])}
         whole: dict[str, Any] = {}
         with self._blaming():
-            events: Any = self.answers.stream(given, stream_mode=["custom", "values"])
+            modes = ["custom", "values"]
+            events: Any = self.answers.stream(
+                given, stream_mode=modes, output_keys=list(Answer.__annotations__)
+            )
             for mode, event in events:
                 if mode == "custom":
                     yield event["text"]

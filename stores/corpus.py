@@ -21,7 +21,6 @@ from stores.embeddings import Embedder, Progress, Vectors
 from stores.language import detect
 from stores.lexical import Lexical
 
-
 # What separates the words of a file name, an underscore too.
 NAME_SIGNS = re.compile(r"[\W_]+")
 

@@ -45,7 +45,7 @@ def app(environment, tmp_path):
     """Run `python app.py` with arguments, from another folder than its own."""
 
     def run(*arguments, stdin="", **extra) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        done = subprocess.run(
             [sys.executable, str(ROOT / "app.py"), *map(str, arguments)],
             cwd=tmp_path,
             env=environment | extra,
@@ -55,6 +55,8 @@ def app(environment, tmp_path):
             timeout=110,
             check=False,
         )
+        assert "Traceback" not in done.stderr or "--debug" in arguments, done.stderr
+        return done
 
     return run
 
