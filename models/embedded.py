@@ -64,7 +64,7 @@ def _last_line(log: Path) -> str:
 
 def _serve(weights: str, threads: int) -> None:
     """Serve until standard input ends, which it does when our parent ends, however it ends."""
-    # Waiting threads soon sleep instead of spinning: five times as fast on a busy machine.
+    # Waiting threads soon sleep instead of spinning: several times as fast on a busy machine.
     os.putenv("GOMP_SPINCOUNT", "2000")
     import xllamacpp
 

@@ -62,7 +62,8 @@ def _listed(response: httpx.Response, base: str, kind: Kind) -> Found:
     if not response.is_success or not isinstance(body, dict) or not isinstance(body.get("data"), list | None):
         problem = f"{who}/models answers with status {response.status_code} and no list of models"
         return Found(base, kind, problem=problem, cure="check OPENAI_BASE_URL and the server behind it")
-    models = tuple(str(entry["id"]) for entry in body.get("data") or () if "id" in entry)
+    entries = [entry for entry in body.get("data") or () if isinstance(entry, dict)]
+    models = tuple(str(entry["id"]) for entry in entries if "id" in entry)
     return Found(base, kind, models)
 
 

@@ -9,7 +9,7 @@ It speaks HTTP/1.0: an answer ends where the connection ends, so a cut stream is
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
@@ -86,7 +86,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.record(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-        self.state.script(self)
+        with suppress(ConnectionError):  # whoever asked may hang up
+            self.state.script(self)
 
     def record(self, body: Any) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -170,6 +171,17 @@ def failing(status: int, message: str = "scripted", **headers: str) -> Script:
     """An error in OpenAI's shape; `retry_after="0"` becomes a header."""
     body = {"error": {"message": message, "type": "error", "param": None, "code": None}}
     return lambda handler: handler.reply(status, body, **headers)
+
+
+def pinging() -> Script:
+    """A stream that says nothing but that it is alive, as llama.cpp does while it reads the prompt."""
+
+    def script(handler: Handler) -> None:
+        handler.start(200, "text/event-stream")
+        while not handler.state.closing.wait(0.05):
+            handler.wfile.write(b": ping\n\n")
+
+    return script
 
 
 def silent() -> Script:

@@ -112,8 +112,9 @@ def test_a_server_that_never_answers_is_given_up():
     assert time.monotonic() - began < 5
 
 
-async def test_a_stream_that_falls_silent_is_given_up():
-    with scripted.server(scripted.streamed("Ho", "la", pause_seconds=1)) as other:
+@pytest.mark.parametrize("script", [scripted.streamed("Ho", "la", pause_seconds=1), scripted.pinging()])
+async def test_a_stream_that_falls_silent_is_given_up(script):
+    with scripted.server(script) as other:
         model = chat_model(endpoint_of(other.url), timeout_seconds=0.2)
         with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever the library makes of it
             await model.ainvoke("Hello?")
