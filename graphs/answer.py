@@ -6,11 +6,8 @@ retrieve → score_filter ─┬→ augment → generate → END
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
 from langgraph.graph import END, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
@@ -19,21 +16,12 @@ from graphs.recall import Recalling, with_recall
 from graphs.state import Answer, Question, State
 
 
-@dataclass(frozen=True)
-class Speaking:
-    """What answering needs beyond recall: a model (asked for at each answer), its name, and the language."""
-
-    model: Callable[[], BaseChatModel]
-    name: Callable[[], str]
-    detect: Callable[[str], str]
-
-
-def answer_graph(recalling: Recalling, speaking: Speaking) -> CompiledStateGraph[Any, Any, Any, Any]:
+def answer_graph(recalling: Recalling, speaking: nodes.Speaking) -> CompiledStateGraph[Any, Any, Any, Any]:
     """Question in, Answer out; the words come as custom stream events `{"text": ...}`."""
     graph = StateGraph(State, input_schema=Question, output_schema=Answer)
     with_recall(graph, recalling)
-    graph.add_node("generate", nodes.generate(speaking.model, speaking.name))
-    graph.add_node("abstain", nodes.abstain(recalling.min_score, speaking.detect))
+    graph.add_node("generate", nodes.generate(speaking))
+    graph.add_node("abstain", nodes.abstain(recalling.min_score, speaking))
     graph.add_conditional_edges("score_filter", _found, ["augment", "abstain"])
     graph.add_edge("augment", "generate")
     graph.add_edge("generate", END)

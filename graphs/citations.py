@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 # gpt-oss writes 【1†source】; some models write [1, 2], [1; 2], [1-3] or [passage 1]. A year is no citation.
 OPENING = "[【"
@@ -10,6 +11,7 @@ CITATION = re.compile(
     r"[\[【]\s*(?:passages?|pasajes?)?\s*(\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)\s*(?:†[^】\]]*)?[\]】]", re.I
 )
 LONGEST = 40
+LEAST_SHARE = 0.7
 
 
 class Citations:
@@ -51,6 +53,27 @@ class Citations:
         self.removed += len(numbers) - len(good)
         self.used.update(good)
         return found[1] + "".join(f"[{number}]" for number in good) if good else ""
+
+
+def support(answer: str, question: str, passages: Sequence[str]) -> int | None:
+    """The number of the passage that an answer without citations was plainly taken from, or None.
+
+    Every number in what the answer adds to the question must stand in the passage, and most of its words.
+    """
+    added = _words(answer) - _words(question)
+    best, share = None, LEAST_SHARE
+    for number, passage in enumerate(passages, start=1):
+        known = _words(passage)
+        found = {word for word in added if word in known}
+        whole = all(word in found for word in added if word.isdigit())
+        if added and whole and len(found) / len(added) > share:
+            best, share = number, len(found) / len(added)
+    return best
+
+
+def _words(text: str) -> set[str]:
+    """Numbers, and the beginnings of words of some length: `months` and `month` are one."""
+    return {word if word.isdigit() else word[:5] for word in re.findall(r"\d+|[^\W\d]{3,}", text.lower())}
 
 
 def _numbers(text: str) -> list[int]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from langchain_core.documents import Document
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessageChunk, BaseMessageChunk
+from langchain_core.messages import AIMessageChunk, AnyMessage, BaseMessageChunk
+from langchain_core.runnables import Runnable, RunnableLambda
 from langgraph.config import get_stream_writer
 
 from graphs import prompts
-from graphs.citations import Citations
+from graphs.citations import Citations, support
 from graphs.followup import standalone
 from graphs.state import State
 
@@ -31,6 +34,19 @@ class Node(Protocol):
 
     def __call__(self, state: State) -> dict[str, Any]:
         """The keys of the state that this step sets."""
+
+
+@dataclass(frozen=True)
+class Speaking:
+    """What answering needs beyond recall, asked at each answer: a model is only looked for when needed.
+
+    `brief` says that the model is a very small one, `detect` names the language of a text.
+    """
+
+    model: Callable[[], BaseChatModel]
+    name: Callable[[], str]
+    detect: Callable[[str], str]
+    brief: Callable[[], bool] = lambda: False
 
 
 def retrieve(find: Find, top_k: int, content_words: Callable[[str], list[str]]) -> Node:
@@ -63,42 +79,80 @@ def augment(render: Callable[[Sequence[Document]], str]) -> Node:
     return node
 
 
-def generate(model: Callable[[], BaseChatModel], name: Callable[[], str]) -> Node:
+def generate(speaking: Speaking) -> Runnable[State, dict[str, Any]]:
     """Ask the model; stream its words as custom events with every citation checked; keep the whole.
 
-    `model` is called for each answer, so that an endpoint is only looked for when it is needed.
+    On an event loop the answer can be cancelled at any moment; a blocking call ends with its stream.
     """
 
     def node(state: State) -> dict[str, Any]:
-        write = get_stream_writer()
-        citations = Citations(len(state["passages"]))
-        whole: BaseMessageChunk = AIMessageChunk(content="")
-        said = []
-        prompt = prompts.messages(state["question"], state["context"], state.get("history", []))
-        for chunk in model().stream(prompt):
-            whole += chunk
-            said.append(citations.feed(str(chunk.text)))
-            write({"text": said[-1]})
-        said.append(citations.close())
-        write({"text": said[-1]})
+        reply = _Reply(state)
+        for chunk in speaking.model().stream(_prompt(state, speaking)):
+            reply.add(chunk)
+        return reply.whole(speaking.name())
+
+    async def on_loop(state: State) -> dict[str, Any]:
+        reply = _Reply(state)
+        model = await asyncio.to_thread(speaking.model)  # it may have to be started first
+        async for chunk in model.astream(_prompt(state, speaking)):
+            reply.add(chunk)
+        return reply.whole(speaking.name())
+
+    return RunnableLambda(node, on_loop, name="generate")
+
+
+class _Reply:
+    """An answer as it grows: what was said so far, and what it cites."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._write = get_stream_writer()
+        self._citations = Citations(len(state["passages"]))
+        self._message: BaseMessageChunk = AIMessageChunk(content="")
+        self._said = ""
+
+    def add(self, chunk: BaseMessageChunk) -> None:
+        self._message += chunk
+        self._say(self._citations.feed(str(chunk.text)))
+
+    def whole(self, model: str) -> dict[str, Any]:
+        self._say(self._citations.close())
+        cited, passages = self._citations.used, self._state["passages"]
+        added = None
+        if not cited:
+            texts = [passage.page_content for passage in passages]
+            added = support(self._said, self._state["question"], texts)
+        if added:
+            cited = {added}
+            self._say(f" [{added}]")
         return {
-            "answer": "".join(said).strip(),
+            "answer": self._said.strip(),
             "abstained": False,
-            "model": name(),
-            "sources": sources(state["passages"], citations.used),
-            "removed_citations": citations.removed,
-            "complete": bool(whole.response_metadata.get("finish_reason")),
+            "model": model,
+            "sources": sources(passages, cited),
+            "removed_citations": self._citations.removed,
+            "added_citations": int(bool(added)),
+            "complete": self._message.response_metadata.get("finish_reason") not in {None, "length"},
         }
 
-    return node
+    def _say(self, text: str) -> None:
+        if text:
+            self._said += text
+            self._write({"text": text})
 
 
-def abstain(min_score: float, detect: Callable[[str], str]) -> Node:
+def _prompt(state: State, speaking: Speaking) -> list[AnyMessage]:
+    if speaking.brief():
+        return prompts.brief(state["question"], state["passages"])
+    return prompts.messages(state["question"], state["context"], state.get("history", []))
+
+
+def abstain(min_score: float, speaking: Speaking) -> Node:
     """Answer without a model: the documents do not hold it, and this is the nearest that they have."""
 
     def node(state: State) -> dict[str, Any]:
         nearest = max(state["candidates"], key=lambda found: found.metadata["score"], default=None)
-        text = prompts.abstention(detect(state["question"]), nearest, min_score)
+        text = prompts.abstention(speaking.detect(state["question"]), nearest, min_score)
         get_stream_writer()({"text": text})
         return {
             "answer": text,
@@ -106,6 +160,7 @@ def abstain(min_score: float, detect: Callable[[str], str]) -> Node:
             "model": None,
             "sources": [],
             "removed_citations": 0,
+            "added_citations": 0,
             "complete": True,
         }
 

@@ -36,6 +36,7 @@ class Answer(TypedDict):
     model: str | None
     sources: list[dict[str, Any]]
     removed_citations: int
+    added_citations: int
     complete: bool
 
 

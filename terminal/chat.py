@@ -72,6 +72,8 @@ def remarks(answer: Mapping[str, Any]) -> None:
     """What a reader must know about an answer beyond its words."""
     if not answer["complete"]:
         show.note("The model stopped before the end of its answer: what you see may be cut off.")
+    elif answer["sources"] and not any(source["cited"] for source in answer["sources"]):
+        show.note("The answer cites no passage: check it against the sources.")
     if count := answer["removed_citations"]:
         show.note(f"{count} citation{'s' if count > 1 else ''} to no passage removed.")
 

@@ -12,12 +12,13 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = {"graphs", "loaders", "models", "stores", "terminal", "benchmarks"}
-TOP = {"app", "checks", "errors", "parts", "settings"}
+TOP = {"app", "checks", "errors", "library", "parts", "settings"}
 # Who may import what, beside itself and errors. Rooms do not import their siblings.
 MAY_IMPORT = {
     "app": {"checks", "parts", "settings", "terminal"},
     "checks": {"parts", "terminal", "models"},
-    "parts": {"settings", "graphs", "loaders", "models", "stores", "terminal"},
+    "parts": {"library", "graphs", "models", "stores", "terminal"},
+    "library": {"settings", "loaders", "stores", "terminal"},
     "settings": set(),
     "errors": set(),
     "graphs": set(),

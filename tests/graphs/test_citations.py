@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphs.citations import Citations
+from graphs.citations import Citations, support
 
 
 def check(text, passages=3, pieces=None):
@@ -62,3 +62,21 @@ def test_text_without_brackets_is_not_held_back():
     assert citations.feed(", says [") == ", says"
     assert citations.feed("2]. And") == " [2]. And"
     assert citations.used == {2}
+
+
+@pytest.mark.parametrize(
+    ("answer", "number"),
+    [
+        ("The warranty lasts 36 months.", 2),
+        ("The warranty lasts 30 months.", None),
+        ("It must be painted blue by a licensed painter.", None),
+        ("How long is the warranty?", None),
+        ("", None),
+    ],
+)
+def test_support_needs_every_number_and_most_words(answer, number):
+    passages = [
+        "The pump weighs 9 kg.",
+        "We repair it for 36 months after the purchase; that is how long it lasts.",
+    ]
+    assert support(answer, "How long is the warranty?", passages) == number

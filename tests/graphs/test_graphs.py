@@ -10,7 +10,8 @@ from langchain_core.outputs import ChatGenerationChunk
 from pydantic import Field
 
 from graphs import prompts
-from graphs.answer import Speaking, answer_graph
+from graphs.answer import answer_graph
+from graphs.nodes import Speaking
 from graphs.recall import Recalling, recall_graph
 
 
@@ -149,3 +150,33 @@ def test_ordinary_brackets_are_left_alone():
 async def test_the_graphs_run_on_an_event_loop_too():
     graph, _ = answering("Every two weeks [1].")
     assert (await graph.ainvoke({"question": "q"}))["answer"] == "Every two weeks [1]."
+
+
+def test_an_answer_that_forgets_to_cite_gets_the_passage_it_was_taken_from():
+    found = [
+        passage("Dogs travel free.", 0.5),
+        passage("A place costs 12 euros, booked with the ticket.", 0.5),
+    ]
+    graph, _ = answering("A bicycle costs 12 euros.", found)
+    answer = graph.invoke({"question": "What does a bicycle cost?"})
+    assert answer["answer"] == "A bicycle costs 12 euros. [2]"
+    assert (answer["added_citations"], [source["cited"] for source in answer["sources"]]) == (
+        1,
+        [False, True],
+    )
+
+
+def test_an_answer_that_no_passage_supports_stays_without_a_citation():
+    graph, _ = answering("It costs 15 euros.", [passage("A place costs 12 euros.", 0.5)])
+    answer = graph.invoke({"question": "What does a bicycle cost?"})
+    assert (answer["answer"], answer["added_citations"]) == ("It costs 15 euros.", 0)
+
+
+def test_a_very_small_model_gets_one_passage_and_no_history():
+    model = Scripted(line="Two weeks [1].")
+    speaking = Speaking(
+        model=lambda: model, name=lambda: "tiny", detect=lambda _: "english", brief=lambda: True
+    )
+    answer_graph(recalling(), speaking).invoke({"question": "q", "history": [HumanMessage("before")]})
+    assert len(model.sent[0]) == 2
+    assert "seal" not in model.sent[0][1].content
