@@ -63,10 +63,11 @@ lint: .venv/development ## ruff and mypy
 	@$(PY) -m mypy
 
 .PHONY: bench
-bench: setup ## every measurement, from DATA=folder (the README says which)
+bench: setup ## measure; with DATA=folder (squad2_dev, xquad) retrieval too
+	@$(PY) -m benchmarks.followups
 	@$(PY) -m benchmarks.indexing
 	@$(PY) -m benchmarks.startup
-	@test -z "$(DATA)" || $(PY) -m benchmarks.documents --data "$(DATA)"
+	@for set in $(if $(DATA),$(wildcard $(DATA)/squad2_dev $(DATA)/xquad/*.json)); do $(PY) -m benchmarks.documents --data $$set || exit; done
 
 .PHONY: lock
 lock: .venv/development ## compile the requirements anew

@@ -38,6 +38,10 @@ def talk(
 ) -> None:
     """Ask your own documents, with your own model. Without a command: questions and answers."""
     if context.invoked_subcommand is not None:
+        if documents is not None:
+            raise BadInput(
+                f"Put --documents after the command: app.py {context.invoked_subcommand} --documents …"
+            )
         return
     with Parts(settings.load(documents_dir=documents)) as parts:
         parts.freshen()

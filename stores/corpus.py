@@ -107,5 +107,6 @@ def _numbered(passages: Sequence[Document]) -> list[Document]:
 
 
 def _with_name(passage: Document) -> str:
-    stem = str(passage.metadata.get("file", "")).rpartition(".")[0]
+    name = str(passage.metadata.get("file", ""))
+    stem = name.rpartition(".")[0] or name
     return f"{NAME_SIGNS.sub(' ', stem)}\n{passage.page_content}"

@@ -158,6 +158,7 @@ def test_an_answer_that_stops_half_way_is_marked(app, pump_folder):
         (["search", "x", "--min-score", "30"], "MIN_SCORE=30"),
         (["search", "x", "-k", "0"], "'-k'"),
         (["index", "--rebild"], "--rebild"),
+        (["--documents", "x", "index"], "after the command: app.py index --documents"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_status_2(app, arguments, sentence):

@@ -70,6 +70,7 @@ def test_a_killed_index_is_the_old_or_the_new_one(environment, data_dir, tmp_pat
         (found,) = rounds(place, embedder)
         assert found in {last, f"R{number:04}"}
         last = found
+    print(f"{killed} of {KILLS} runs were killed; each left a whole index")
     assert killed >= KILLS / 3
     # The next start goes on from there as if nothing had happened.
     with Parts(settings.load(documents_dir=folder, data_dir=data_dir)) as parts:

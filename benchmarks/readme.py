@@ -1,0 +1,74 @@
+"""The README's numbers, written from benchmarks/results.json.
+
+python -m benchmarks.readme     put them into README.md, between its two marks
+
+`tests/test_readme.py` fails when the two differ.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+README = HERE.parent / "README.md"
+BEGIN, END = "<!-- numbers: python -m benchmarks.readme -->\n", "<!-- end of numbers -->\n"
+NAMES = {
+    "squad2_dev": "SQuAD 2.0, English",
+    "en": "XQuAD, English",
+    "es": "XQuAD, Spanish",
+    "es-on-en": "Spanish questions, English text",
+}
+METHODS = {"plain": "MiniLM + FAISS", "bm25": "BM25", "rrf": "RRF of both", "ours": "Recuerdo"}
+
+
+def numbers(results: dict[str, Any]) -> str:
+    """The section as Markdown."""
+    machine, indexing, startup = results["machine"], results["indexing"], results["startup"]
+    followups = results["followups"]
+    return "\n".join(
+        [
+            "The right passage among the first 1 / 3 / 5, in per cent, all in one run "
+            "(passages of 1000 characters):",
+            "",
+            f"| | questions | {' | '.join(METHODS.values())} |",
+            f"|---|---|{'---|' * len(METHODS)}",
+            *(_row(name, results["documents"][name]) for name in NAMES),
+            "",
+            f"Follow-up questions over the samples: {followups['together']} of 10 find their passage, "
+            f"{followups['alone']} without the question before.",
+            "",
+            f"On {machine['cores']} cores, Python {machine['python']}: the prompt of a chat over "
+            f"{startup['passages']:,} passages comes {startup['warm_median_s']} s after the start. "
+            f"Indexing does {indexing['index_per_s']} passages a second, "
+            f"{100 * indexing['share']:.0f} % of what the embedding "
+            f"model alone reaches on the same passages; when nothing changed, {indexing['unchanged_s']} s. "
+            f"Finding passages costs {_ms(results)} ms a question, its embedding included.",
+            "",
+        ]
+    )
+
+
+def _row(name: str, given: dict[str, Any]) -> str:
+    rows = {row["method"]: row for row in given["rows"]}
+    cells = [" / ".join(str(rows[method][f"hit@{k}"]) for k in (1, 3, 5)) for method in METHODS]
+    cells[-1] = f"**{cells[-1]}**"
+    return f"| {NAMES[name]} | {given['questions']:,} | {' | '.join(cells)} |"
+
+
+def _ms(results: dict[str, Any]) -> float:
+    rows = results["documents"]["squad2_dev"]["rows"]
+    return next(float(row["ms"]) for row in rows if row["method"] == "ours")
+
+
+def main() -> None:
+    """Write the section into the README."""
+    before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    results = json.loads((HERE / "results.json").read_text(encoding="utf-8"))
+    README.write_text(before + BEGIN + numbers(results) + END + after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
