@@ -15,7 +15,8 @@ def other() -> SentenceModel:
 
 
 def test_it_gives_the_vectors_of_the_model(other, embedder):
-    assert float(other.query("How long is the warranty?") @ embedder.query("How long is the warranty?")) > 0.99999
+    question = "How long is the warranty?"
+    assert float(other.query(question) @ embedder.query(question)) > 0.99999
 
 
 def test_a_long_text_is_read_to_its_end(other):
