@@ -45,7 +45,7 @@ class Scripted(BaseChatModel):
 
 def recalling(found=FOUND, **changes):
     settings = {"top_k": 3, "min_score": 0.3, "render": prompts.numbered, "content_words": str.split}
-    return Recalling(find=lambda question, k: found, **settings | changes)
+    return Recalling(find=lambda question, k: found[:k], **settings | changes)
 
 
 def answering(answer, found=FOUND):
