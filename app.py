@@ -17,7 +17,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+try:
+    import typer
+except ModuleNotFoundError:
+    sys.stderr.write(
+        "Recuerdo's libraries are missing here: run `make setup`, then `.venv/bin/python app.py`.\n"
+    )
+    raise SystemExit(3) from None
 
 import settings
 from checks import checks

@@ -246,3 +246,11 @@ def test_a_reader_who_leaves_early_is_no_error(environment, tmp_path, pump_folde
         check=False,
     )
     assert run.stderr == ""
+
+
+def test_a_python_without_the_libraries_names_the_command_that_supplies_them(tmp_path):
+    words = [sys.executable, "-S", str(ROOT / "app.py"), "doctor"]
+    run = subprocess.run(words, cwd=tmp_path, env={}, capture_output=True, text=True, check=False)
+    assert run.returncode == 3
+    assert "make setup" in run.stderr
+    assert one_line(run.stderr)
