@@ -38,6 +38,17 @@ class Settings(BaseSettings):
     min_score: float = Field(0.3, ge=-1, le=1)
     """A cosine; what lies below it is not delivered."""
 
+    memory_top_k: int = Field(5, ge=1, le=100)
+    """Past turns a question is given."""
+    rag_max_tokens: int = Field(2000, ge=100)
+    """What all of them together may cost a prompt."""
+    qdrant_url: str | None = Field(None, pattern=r"^https?://[^\s/]+")
+    """Unset: the Qdrant engine in the process, under DATA_DIR."""
+    qdrant_api_key: SecretStr | None = None
+    qdrant_collection: str = Field("conversations", pattern=r"^[\w.-]{1,200}$")
+    vibe_home: Path = Path("~/.vibe")
+    """Where Vibe keeps its logs."""
+
     embedding_model: str = "sentence-transformers/all-MiniLM-L6-v2"
     threads: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
     """For embedding and for the trial model."""

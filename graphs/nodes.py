@@ -18,15 +18,16 @@ from graphs.citations import Citations, support
 from graphs.followup import standalone
 from graphs.state import State
 
-# Passages below the minimum must not cost those above it their place: more are fetched than are delivered.
-SPARE = 4
-
 
 class Find(Protocol):
     """A store's search: the k most relevant passages, each with `score` (a cosine) in its metadata."""
 
-    def __call__(self, question: str, k: int) -> list[Document]:
-        """Best first."""
+    def __call__(self, question: str, k: int, **scope: str | None) -> list[Document]:
+        """Best first; a scope by the names that the store knows."""
+
+
+# Of ranked passages the first k, or a better choice of k.
+Choose = Callable[[Sequence[Document], int], list[Document]]
 
 
 class Node(Protocol):
@@ -49,23 +50,23 @@ class Speaking:
     brief: Callable[[], bool] = lambda: False
 
 
-def retrieve(find: Find, top_k: int, content_words: Callable[[str], list[str]]) -> Node:
+def retrieve(find: Find, count: int, content_words: Callable[[str], list[str]]) -> Node:
     """Look up the question, or the question with those that it leans on."""
 
     def node(state: State) -> dict[str, Any]:
         query = standalone(state["question"], state.get("history", []), content_words)
-        return {"query": query, "candidates": find(query, top_k * SPARE)}
+        return {"query": query, "candidates": find(query, count, **state.get("scope", {}))}
 
     return node
 
 
-def score_filter(min_score: float, top_k: int) -> Node:
+def score_filter(min_score: float, top_k: int, choose: Choose) -> Node:
     """Keep the best passages whose cosine reaches the minimum."""
 
     def node(state: State) -> dict[str, Any]:
         scores = [candidate.metadata["score"] for candidate in state["candidates"]]
         kept = [candidate for candidate in state["candidates"] if candidate.metadata["score"] >= min_score]
-        return {"passages": kept[:top_k], "best_score": max(scores, default=None)}
+        return {"passages": choose(kept, top_k), "best_score": max(scores, default=None)}
 
     return node
 
@@ -165,6 +166,13 @@ def abstain(min_score: float, speaking: Speaking) -> Node:
         }
 
     return node
+
+
+def remembered(turn: Document) -> dict[str, Any]:
+    """A past turn as `recall --json` shows it; what the log does not tell is null."""
+    told = turn.metadata
+    names = ("session_id", "project", "branch", "time", "title", "model", "score", "relevance")
+    return {"id": turn.id, **{name: told.get(name) for name in names}, "text": turn.page_content}
 
 
 def described(passage: Document) -> dict[str, Any]:

@@ -45,6 +45,16 @@ def numbered(passages: Sequence[Document]) -> str:
     )
 
 
+def earlier(turns: Sequence[Document]) -> str:
+    """Past turns as a prompt shows them: when, in which project, and the text with role marks defused."""
+    return "\n\n".join(f"[{_when(turn)}]\n{defused(turn.page_content)}" for turn in turns)
+
+
+def _when(turn: Document) -> str:
+    known = ((turn.metadata.get("time") or "")[:10], turn.metadata.get("project") or "")
+    return ", ".join(part for part in known if part) or "undated"
+
+
 def defused(text: str) -> str:
     """The text with a space inside everything that a chat template would take for a change of speaker."""
     return ROLE_MARKS.sub(lambda mark: f"{mark[0][0]} {mark[0][1:]}", text)

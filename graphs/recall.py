@@ -14,6 +14,11 @@ from graphs import nodes
 from graphs.state import Question, Recall, State
 
 
+def first(passages: Sequence[Document], k: int) -> list[Document]:
+    """The best k as they are ranked."""
+    return list(passages[:k])
+
+
 @dataclass(frozen=True)
 class Recalling:
     """What recall needs: a search, how much of it to keep, and how to put it into a prompt."""
@@ -23,12 +28,16 @@ class Recalling:
     min_score: float
     render: Callable[[Sequence[Document]], str]
     content_words: Callable[[str], list[str]]
+    # Passages below the minimum must not cost those above it their place: more are fetched than delivered.
+    spare: int = 4
+    choose: nodes.Choose = first
 
 
 def with_recall(graph: StateGraph[Any, Any, Any, Any], recalling: Recalling) -> None:
     """Add the three nodes of recall to a graph, which draws their edges."""
-    graph.add_node("retrieve", nodes.retrieve(recalling.find, recalling.top_k, recalling.content_words))
-    graph.add_node("score_filter", nodes.score_filter(recalling.min_score, recalling.top_k))
+    top_k, fetched = recalling.top_k, recalling.top_k * recalling.spare
+    graph.add_node("retrieve", nodes.retrieve(recalling.find, fetched, recalling.content_words))
+    graph.add_node("score_filter", nodes.score_filter(recalling.min_score, top_k, recalling.choose))
     graph.add_node("augment", nodes.augment(recalling.render))
     graph.add_edge(START, "retrieve")
     graph.add_edge("retrieve", "score_filter")

@@ -10,10 +10,11 @@ from typing_extensions import TypedDict
 
 
 class Question(TypedDict):
-    """The input: a question, and what was said before it (oldest first) where there is a conversation."""
+    """The input: a question, what was said before it (oldest first), and what the search is held to."""
 
     question: str
     history: NotRequired[list[AnyMessage]]
+    scope: NotRequired[dict[str, str | None]]
 
 
 class Recall(TypedDict):

@@ -34,6 +34,10 @@ class Embedder(Embeddings):
         """Every window of every text [windows, dimension], and how many windows each text has."""
 
     @abstractmethod
+    def stretches(self, text: str) -> list[tuple[int, int]]:
+        """Where each window of a text begins and ends, in characters."""
+
+    @abstractmethod
     def fingerprint(self) -> dict[str, Any]:
         """What tells this model from every other, for the index to remember."""
 

@@ -52,10 +52,17 @@ class MiniLM(Embedder):
         vectors = np.empty((len(flat), minilm_graph.DIMENSION), np.float32)
         # One window a call: on a CPU padding to a batch costs more than it saves.
         with ThreadPoolExecutor(self._threads) as pool:
-            for row, vector in enumerate(pool.map(self._run, flat)):
+            # A question is one window: it is not worth a thread.
+            run = pool.map(self._run, flat) if len(flat) > 1 else map(self._run, flat)
+            for row, vector in enumerate(run):
                 vectors[row] = vector
                 progress(1)
         return vectors, [len(windows) for windows in cut]
+
+    def stretches(self, text: str) -> list[tuple[int, int]]:
+        """Where each window of a text begins and ends, in characters."""
+        offsets = self._tokenizer.encode(_whole(text)).offsets[1:-1]
+        return [(spans[0][0], spans[-1][1]) for spans in spread(offsets, WINDOW) if spans]
 
     def truncated(self, texts: Sequence[str]) -> Vectors:
         """One vector a text [texts, 384] of its first 254 tokens: what the usual recipe makes of it."""
@@ -74,9 +81,7 @@ class MiniLM(Embedder):
         }
 
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
-        # Half a surrogate pair, as a shell or a broken file may hand over, is no text to the tokenizer.
-        whole = [text.encode("utf-8", "replace").decode() for text in texts]
-        return [encoding.ids[1:-1] for encoding in self._tokenizer.encode_batch(whole)]
+        return [encoding.ids[1:-1] for encoding in self._tokenizer.encode_batch([*map(_whole, texts)])]
 
     def _run(self, ids: list[int]) -> Vectors:
         row = np.array([[START, *ids, END]])
@@ -101,6 +106,11 @@ class MiniLM(Embedder):
         self._session = session
         probe = self.query(PROBE)
         return all(abs(float(self.query(text) @ probe) - near) < 0.001 for text, near in COMPANIONS.items())
+
+
+def _whole(text: str) -> str:
+    """Half a surrogate pair, as a shell or a broken file may hand over, is no text to the tokenizer."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _session(path: Path) -> onnxruntime.InferenceSession | None:

@@ -52,12 +52,16 @@ class SentenceModel(Embedder):
             "probe": [round(float(x), 5) for x in probe],
         }
 
-    def _cut(self, text: str) -> list[str]:
+    def stretches(self, text: str) -> list[tuple[int, int]]:
+        """Where each window of a text begins and ends, in characters."""
         encoding = self._encoder.tokenizer(
             text, return_offsets_mapping=True, add_special_tokens=False, verbose=False
         )
-        spans = list(spread(encoding["offset_mapping"], self._size))
-        return [text[span[0][0] : span[-1][1]] for span in spans if span] or [text]
+        spans = spread(encoding["offset_mapping"], self._size)
+        return [(span[0][0], span[-1][1]) for span in spans if span]
+
+    def _cut(self, text: str) -> list[str]:
+        return [text[start:end] for start, end in self.stretches(text)] or [text]
 
     def _encode(self, texts: list[str]) -> Vectors:
         encoded = self._encoder.encode(texts, normalize_embeddings=True, show_progress_bar=False)

@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from errors import StoreFailed
+from stores.durable import PARTIAL, flush, replace
 from stores.lock import held
 
 KEPT = 2
-PARTIAL = "partial-"
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ class Versions:
             fill(partial)
             checksum = _seal(partial, facts)
             partial.rename(self.root / str(number))
-            _flush(self.root)
-            _replace(self.root / "CURRENT", f"{number} {checksum}\n")
+            flush(self.root)
+            replace(self.root / "CURRENT", f"{number} {checksum}\n")
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
             raise StoreFailed(
@@ -105,11 +105,11 @@ def _seal(folder: Path, facts: dict[str, Any]) -> str:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     sums = {path.relative_to(folder).as_posix(): _flushed_sum(path) for path in files}
     for inner in {path.parent for path in files}:
-        _flush(inner)
+        flush(inner)
     manifest = folder / "manifest.json"
     manifest.write_text(json.dumps({"facts": facts, "sha256": sums}, indent=1), encoding="utf-8")
     checksum = _flushed_sum(manifest)
-    _flush(folder)
+    flush(folder)
     return checksum
 
 
@@ -134,21 +134,3 @@ def _flushed_sum(path: Path) -> str:
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _flush(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f"{PARTIAL}{path.name}")
-    with partial.open("w") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
-    _flush(path.parent)

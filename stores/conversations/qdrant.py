@@ -1,0 +1,72 @@
+"""What the embedded engine and a server have in common: their models bear the same names."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from stores.collection import Point, Scope, Scored, Words
+
+WINDOWS, WORDS = "windows", "words"
+PAGE, MOST_VALUES = 1000, 1_000_000
+NOTHING = "There are no conversations yet: run `make ingest`."
+
+
+class Qdrant(ABC):
+    """What both forms share: their models have the same names."""
+
+    _models: Any
+
+    def nearest(self, vector: list[float], limit: int, scope: Scope) -> Scored:
+        """By cosine."""
+        return self._query([vector], WINDOWS, limit, self._within(scope))
+
+    def lexical(self, terms: list[int], limit: int, scope: Scope) -> Scored:
+        """By BM25."""
+        words = self._models.SparseVector(indices=terms, values=[1.0] * len(terms))
+        return self._query(words, WORDS, limit, self._within(scope)) if terms else []
+
+    def cosines(self, vector: list[float], points: list[str]) -> Scored:
+        """By cosine, of these only."""
+        those = self._models.Filter(must=[self._these(points)])
+        return self._query([vector], WINDOWS, len(points), those) if points else []
+
+    def ids(self, scope: Scope) -> list[str]:
+        """All of them, page by page."""
+        found: list[str] = []
+        offset: Any = None
+        within = self._within(scope)
+        while True:
+            page, offset = self._page(offset, within)
+            found += [str(record.id) for record in page]
+            if offset is None:
+                return found
+
+    def _within(self, scope: Scope) -> Any:
+        models = self._models
+
+        def condition(field: str, value: str) -> Any:
+            return models.FieldCondition(key=f"metadata.{field}", match=models.MatchValue(value=value))
+
+        fields = (("project", scope.get("project")), ("sessions", scope.get("session")))
+        wanted = [condition(field, value) for field, value in fields if value]
+        own = scope.get("exclude_session")
+        unwanted = [condition("sessions", own)] if own else []
+        return models.Filter(must=wanted, must_not=unwanted) if wanted or unwanted else None
+
+    @abstractmethod
+    def _query(self, query: Any, using: str, limit: int, within: Any) -> Scored: ...
+
+    @abstractmethod
+    def _these(self, points: list[str]) -> Any: ...
+
+    @abstractmethod
+    def _page(self, offset: Any, within: Any) -> tuple[list[Any], Any]: ...
+
+
+def plain(record: Any) -> Point:
+    """A record of Qdrant as plain data."""
+    windows = (record.vector or {}).get(WINDOWS, [])
+    return Point(
+        id=str(record.id), windows=windows, words=Words(indices=[], values=[]), payload=record.payload
+    )

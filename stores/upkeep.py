@@ -1,0 +1,128 @@
+"""What keeps a collection and its ledger true to each other, and to the model that embedded the turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from errors import BadInput, PartMissing
+from stores.collection import Collection, Point, Scope
+from stores.conversations.qdrant import NOTHING
+from stores.embeddings import same_model
+from stores.forgotten import Forgotten
+from stores.ledger import Ledger
+
+if TYPE_CHECKING:
+    from stores.embeddings import Embedder
+
+SCHEMA = 1
+PAGE = 256
+
+
+def checked(collection: Collection, setting: str) -> dict[str, Any]:
+    """What the collection was made with, if it can be used with this embedding model.
+
+    Raises:
+        PartMissing: there is no collection yet.
+        BadInput: another schema or another model made it.
+    """
+    facts = collection.facts()
+    if facts is None:
+        raise PartMissing(NOTHING)
+    if facts["schema"] != SCHEMA:
+        raise BadInput(
+            f"The conversations are of schema {facts['schema']}, and this Recuerdo reads {SCHEMA}: "
+            "update it, or make them anew with `make ingest-clear`."
+        )
+    if facts["setting"] != setting:
+        raise BadInput(
+            f"The conversations were embedded with {facts['setting']}, and EMBEDDING_MODEL is {setting}: "
+            "set it back, or make them anew with `make ingest-clear`."
+        )
+    return facts
+
+
+def same_vectors(facts: dict[str, Any], embedder: Embedder) -> None:
+    """Refuse a model of the same name that gives other vectors.
+
+    Raises:
+        BadInput: scores would mean nothing.
+    """
+    if not same_model(facts["embedding"], embedder.fingerprint()):
+        raise BadInput(
+            f"{embedder.model} gives other vectors than when the conversations were embedded: "
+            "make them anew with `make ingest-clear`."
+        )
+
+
+def prepare(
+    collection: Collection, ledger: Ledger, setting: str, embedder: Callable[[], Embedder], *, clear: bool
+) -> bool:
+    """Make the collection where there is none, and the ledger speak of it; undo what a killed run began.
+
+    Returns whether the ledger had to begin anew over a collection that holds something (see `sweep`).
+    """
+    if clear:
+        ledger.begin("")
+    if clear or collection.facts() is None:
+        made = embedder()
+        embedding = made.fingerprint()
+        facts = {"schema": SCHEMA, "id": uuid4().hex, "setting": setting, "embedding": embedding}
+        collection.create(facts, embedding["dimension"])
+    store = checked(collection, setting)["id"]
+    lost = ledger.store() != store
+    if lost:
+        ledger.begin(store)
+    if unfinished := ledger.unfinished():
+        collection.delete(unfinished)
+    count = collection.count()
+    if count < ledger.count():
+        ledger.lose(set(collection.ids({})))
+    return lost and count > 0
+
+
+def sweep(collection: Collection, ledger: Ledger) -> None:
+    """Remove points of turns that are stored in another wording, after a ledger was lost."""
+    for points in _pages(collection, {}):
+        old = []
+        for point in points:
+            turn = ledger.turn(point["payload"]["metadata"]["identity"])
+            if turn is not None and turn.point != point["id"]:
+                old.append(point["id"])
+        collection.delete(old)
+
+
+def forget(collection: Collection, ledger: Ledger, forgotten: Forgotten, what: tuple[str, str]) -> int:
+    """Remove a ("session" | "project" | "id", value) for good; gives how many turns went.
+
+    It is remembered first, so that a run that is ended half-way forgets too much rather than too little.
+    """
+    kind, value = what
+    found = (
+        [collection.fetch([value], False)] if kind == "id" else list(_pages(collection, _scope(kind, value)))
+    )
+    points = [point for page in found for point in page]
+    told = [point["payload"]["metadata"] for point in points]
+    rows = [("identity", name) for one in told for name in (one["identity"], one["alike"])]
+    forgotten.add(rows if kind == "id" else [(kind, value), *rows])
+    if points:
+        collection.delete([point["id"] for point in points])
+        collection.purge()
+        with ledger.writing():
+            ledger.drop(one["identity"] for one in told)
+    return len(points)
+
+
+def _scope(kind: str, value: str) -> Scope:
+    return Scope(session=value) if kind == "session" else Scope(project=value)
+
+
+def _within(collection: Collection, scope: Scope) -> list[Point]:
+    return [point for page in _pages(collection, scope) for point in page]
+
+
+def _pages(collection: Collection, scope: Scope) -> Iterator[list[Point]]:
+    ids = collection.ids(scope)
+    for start in range(0, len(ids), PAGE):
+        yield collection.fetch(ids[start : start + PAGE], False)

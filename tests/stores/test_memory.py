@@ -1,0 +1,143 @@
+"""Past turns are found by meaning and by word, each once, and a long one costs no more than its share."""
+
+import pytest
+
+from stores.conversations.embedded import Embedded
+from stores.excerpt import excerpt
+from stores.forgotten import Forgotten
+from stores.intake import Intake
+from stores.ledger import Ledger, Source
+from stores.memory import Memory, diverse
+from stores.upkeep import prepare
+from stores.words import asked, weighted
+from tests.stores.turns import turn
+
+MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+CORS = "User: The browser blocks my request to the API.\nAssistant: I added CORSMiddleware for localhost."
+PODS = "User: Pods restart in a loop.\nAssistant: A startupProbe gives the app the 40 seconds that it needs."
+TAB = "User: make says 'missing separator'.\nAssistant: Recipe lines must start with a TAB."
+NOISE = [
+    f"User: Which colour has box {number}?\nAssistant: Box {number} is painted in colour {number * 7}."
+    for number in range(30)
+]
+
+
+@pytest.fixture(scope="module")
+def remembered(tmp_path_factory, embedder):
+    """A memory of some turns: `remembered(turns)` gives it."""
+    open_ones = []
+
+    def remember(turns, longest=1200):
+        home = tmp_path_factory.mktemp("memory")
+        collection, ledger = Embedded(home / "c"), Ledger(home / "ledger")
+        open_ones.extend([collection, ledger])
+        prepare(collection, ledger, MODEL, lambda: embedder, clear=False)
+        intake = Intake(collection, ledger, Forgotten(home / "forgotten"), lambda: embedder)
+        intake.take(Source("log", "1"), turns)
+        intake.flush()
+        return Memory(collection, embedder, longest)
+
+    yield remember
+    for one in open_ones:
+        one.close()
+
+
+def texts(found):
+    return [hit.page_content for hit in found]
+
+
+def test_meaning_and_words_find_the_turn_with_a_cosine_and_a_relevance(remembered):
+    turns = [
+        turn(number, text, session=f"s{number}") for number, text in enumerate([CORS, PODS, TAB, *NOISE])
+    ]
+    memory = remembered(turns)
+    for question, text in [
+        ("how did we fix the CORS error", CORS),
+        ("my container is killed while it boots", PODS),
+        ("missing separator", TAB),
+        ("startup probe", PODS),
+    ]:
+        hit = memory.find(question, 3, {})[0]
+        assert hit.page_content == text
+        assert 0.2 < hit.metadata["score"] <= 1
+        assert 0 < hit.metadata["relevance"] <= 1
+    assert memory.find("CORS", 3, {"project": "/nowhere"}) == []
+
+
+def test_a_turn_that_only_words_find_still_has_its_true_cosine(remembered, embedder):
+    turns = [turn(number, text, session=f"s{number}") for number, text in enumerate(NOISE)]
+    odd = turn(99, "User: zyzzyva?\nAssistant: A beetle.", session="s99")
+    memory = remembered([odd, *turns])
+    hit = memory.find("zyzzyva colour of box 3 painted", 40, {})
+    (found,) = [one for one in hit if "zyzzyva" in one.page_content]
+    asked_for = embedder.query("zyzzyva colour of box 3 painted")
+    wanted = max(float(embedder.query(text) @ asked_for) for text in ("zyzzyva?", "A beetle."))
+    assert found.metadata["score"] == pytest.approx(wanted, abs=2e-3)
+
+
+def test_a_long_turn_is_found_by_its_end_delivered_once_and_cut_to_its_share(remembered):
+    filler = " ".join(f"Step {number} of the migration copies table {number}." for number in range(1500))
+    fault = "The fault: column birthday is not nullable."
+    long = f"User: Here is the log of the migration: {filler} {fault}\nAssistant: Done."
+    assert len(long) > 50_000
+    memory = remembered([turn(1, long, session="s1"), turn(2, TAB, session="s2")])
+    found = memory.find("why is the column birthday not nullable", 5, {})
+    (hit,) = [one for one in found if "migration" in one.page_content]
+    assert len(hit.page_content) <= 1200
+    assert hit.page_content.startswith("User: Here is the log of the migration")
+    assert "column birthday is not nullable" in hit.page_content
+    assert hit.metadata["score"] > 0.4
+    assert "stretches" not in hit.metadata
+
+
+def test_newest_first_among_equals(remembered):
+    same = "User: What is our release day?\nAssistant: Thursday it is, always."
+    turns = [turn(number, same, session=f"s{number}") for number in (5, 20, 9)]
+    found = remembered(turns).find("which day do we release", 3, {})
+    assert [hit.metadata["time"][:10] for hit in found] == ["2026-11-21", "2026-11-10", "2026-11-06"]
+
+
+def hit(number, text, session):
+    made = turn(number, text, session=session)
+    made.id = str(number)
+    return made
+
+
+def test_of_five_at_most_two_are_of_one_session_and_near_duplicates_fold():
+    hits = [hit(number, f"alpha beta {number} gamma{number}", "s1") for number in range(4)]
+    hits += [
+        hit(10 + number, " ".join(f"w{word}" for word in range(30)), f"d{number}") for number in range(3)
+    ]
+    hits += [hit(20 + number, f"other thing {number} here{number}", f"o{number}") for number in range(4)]
+    chosen = diverse(hits, 5)
+    assert [one.id for one in chosen] == ["0", "1", "10", "20", "21"]
+    assert [one.id for one in diverse(hits, 1)] == ["0"]
+    assert diverse([], 5) == []
+
+
+@pytest.mark.parametrize("longest", [100, 400, 1200])
+@pytest.mark.parametrize("start", [0, 50, 2000, 4900])
+def test_an_excerpt_keeps_to_its_length_and_shows_the_stretch(longest, start):
+    text = " ".join(f"word{number}" for number in range(700))
+    cut = excerpt(text, start, start + 60, longest)
+    assert len(cut) <= longest
+    assert cut.startswith("word0 word1")
+    assert text[start + 20 : start + 40] in cut
+    assert all(word in text.split() for word in cut.replace("[…]", " ").split()[1:-1])
+    assert excerpt("short", 0, 5, longest) == "short"
+
+
+def test_an_excerpt_of_a_text_without_words_keeps_to_its_length_too():
+    assert len(excerpt("x" * 5000, 2500, 2600, 400)) <= 400
+
+
+def test_names_in_code_are_also_their_parts():
+    words = weighted("I added CORSMiddleware to test_cart.py", "english")
+    for question in ("cors middleware", "CORSMiddleware", "test cart", "test_cart"):
+        assert set(asked(question, ["english"])) & set(words["indices"]), question
+    assert len(words["indices"]) == len(set(words["indices"])) == len(words["values"])
+
+
+def test_a_word_weighs_more_the_more_often_it_stands_but_never_much_more():
+    weights = [max(weighted("pump " * times + "garden water", "english")["values"]) for times in (1, 2, 50)]
+    assert weights[0] < weights[1] < weights[2] < 2.5
