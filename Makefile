@@ -18,6 +18,22 @@ help: ## print this list
 chat: setup ## ask your documents
 	@$(PY) app.py
 
+.PHONY: pull-local
+pull-local: setup ## copy an agent's logs into data/: SRC=~/.vibe/logs/session
+	@$(PY) app.py pull-local $(if $(SRC),"$(SRC)")
+
+.PHONY: ingest
+ingest: setup ## take the logs in data/ into the memory
+	@$(PY) app.py ingest
+
+.PHONY: ingest-clear
+ingest-clear: setup ## empty the memory, then take the logs in anew
+	@$(PY) app.py ingest --clear
+
+.PHONY: stats
+stats: setup ## what the memory holds
+	@$(PY) app.py stats
+
 .PHONY: setup
 setup: .venv/run-time ## what the program needs, without torch
 
@@ -53,8 +69,12 @@ test: .venv/development ## the whole suite, as CI runs it
 	@$(PY) -m pytest
 
 .PHONY: test-kill
-test-kill: .venv/development ## slow proof: 100 kills during `index`
-	@KILLS=100 $(PY) -m pytest tests/test_kills.py -s
+test-kill: .venv/development ## slow proof: 100 kills during `index`, 200 during `ingest`
+	@KILLS=100 INGEST_KILLS=200 $(PY) -m pytest tests/test_kills.py tests/test_ingest_kills.py -s
+
+.PHONY: test-damage
+test-damage: .venv/development ## slow proof: 10,000 damaged logs
+	@MUTATIONS=10000 $(PY) -m pytest tests/loaders/test_mutations.py -s
 
 .PHONY: lint
 lint: .venv/development ## ruff and mypy

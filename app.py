@@ -3,6 +3,8 @@
 python app.py                  questions and answers; salir, exit, quit or end of input leave
 python app.py ask "Q"          one answer        python app.py index    bring the index up to date
 python app.py search "Q"       passages only     python app.py doctor   what works, what does not, what to do
+python app.py ingest [PATH]    past sessions into the memory      python app.py stats    what it holds
+python app.py recall "Q"       the turns that a question finds    python app.py forget   remove some for good
 
 The commands for a person and a script; `parts.py` is where the parts are put together.
 """
@@ -95,6 +97,74 @@ def index(
         facts = asdict(parts.refresh(rebuild=rebuild))
         left_out = parts.listing.left_out
     show.as_json(facts | {"left_out": left_out}) if json else show.report(facts, left_out)
+
+
+@cli.command()
+def ingest(
+    path: Annotated[Path | None, typer.Argument(help="A folder of logs; DATA_DIR without one.")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Empty the memory first.")] = False,
+    json: Json = False,
+) -> None:
+    """Take the logs of a coding agent into the memory; what is known already costs a look."""
+    with Parts(settings.load()) as parts:
+        facts = parts.memories.ingest(path, clear=clear)
+    show.as_json(facts) if json else show.intake(facts)
+
+
+@cli.command(name="pull-local")
+def pull_local(
+    source: Annotated[Path | None, typer.Argument(help="A folder of logs; Vibe's own without one.")] = None,
+    json: Json = False,
+) -> None:
+    """Copy logs into DATA_DIR: only what changed, and nothing is deleted."""
+    with Parts(settings.load()) as parts:
+        facts = parts.memories.pull(source)
+    show.as_json(facts) if json else show.pulled(facts)
+
+
+@cli.command()
+def recall(
+    question: str,
+    project: Annotated[str | None, typer.Option(help="Only this project: its folder or its name.")] = None,
+    exclude_session: Annotated[
+        str | None, typer.Option("--exclude-session", help="Not this session.")
+    ] = None,
+    k: Annotated[int | None, typer.Option("-k", min=1, help="How many turns.")] = None,
+    json: Json = False,
+) -> None:
+    """Show the past turns that a question finds; no model is called."""
+    with Parts(settings.load(memory_top_k=k)) as parts:
+        hits = parts.recall_turns(_worded(question), project, exclude_session)
+    show.as_json({"hits": hits}) if json else show.turns(hits)
+
+
+@cli.command()
+def stats(json: Json = False) -> None:
+    """Show what the memory holds."""
+    with Parts(settings.load()) as parts:
+        facts = parts.memories.stats()
+    show.as_json(facts) if json else show.memory(facts)
+
+
+@cli.command()
+def forget(
+    session: Annotated[str | None, typer.Option(help="A session, by its id.")] = None,
+    project: Annotated[str | None, typer.Option(help="A project: its folder or its name.")] = None,
+    turn: Annotated[str | None, typer.Option("--id", help="One turn, by the id that recall shows.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: Json = False,
+) -> None:
+    """Remove turns from the memory for good: no log brings them back."""
+    given = {"session": session, "project": project, "id": turn}
+    chosen = [(kind, value) for kind, value in given.items() if value]
+    if len(chosen) != 1:
+        raise BadInput("Say what to forget: --session ID, --project P or --id ID, one of them.")
+    kind, value = chosen[0]
+    if not (yes or (sys.stdin.isatty() and typer.confirm(f"Forget {kind} {value} for good?"))):
+        raise BadInput("Nothing was forgotten: add --yes.")
+    with Parts(settings.load()) as parts:
+        count = parts.memories.forget(kind, value)
+    show.as_json({"forgotten": count}) if json else show.note(f"{count} turns forgotten.")
 
 
 @cli.command(name="doctor")

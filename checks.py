@@ -21,6 +21,8 @@ def checks(parts: Parts) -> Iterator[Check]:
     yield Check("embedding model", lambda: _embeds(parts), "run `make setup`")
     yield Check("documents", lambda: _readable(parts), f"put PDF or TXT files into {folder}")
     yield Check("index", lambda: _indexed(parts), "run `python app.py index`", matters=False)
+    yield Check("logs", lambda: _logged(parts), "run `make pull-local`, then `make ingest`", matters=False)
+    yield Check("memory", lambda: _remembers(parts), "run `make ingest`", matters=False)
     yield Check("model endpoint", lambda: _answers(parts), "see the README, “A real model”", matters=False)
 
 
@@ -59,6 +61,26 @@ def _indexed(parts: Parts) -> str:
     return "up to date" + (
         f", {unread} files could not be read: `python app.py index` names them" if unread else ""
     )
+
+
+def _logged(parts: Parts) -> str:
+    waiting = parts.memories.waiting()
+    if not waiting["logs"]:
+        raise PartMissing(f"no session logs in {parts.settings.data_dir}")
+    detail = f"{waiting['logs']} session logs in {parts.settings.data_dir}"
+    if waiting["damaged"]:
+        detail += f", {waiting['damaged']} of them damaged: `make ingest` names them"
+    if waiting["waiting"]:
+        raise PartMissing(f"{detail}, {waiting['waiting']} new or changed since they were taken in")
+    return detail
+
+
+def _remembers(parts: Parts) -> str:
+    held = parts.memories.stats()
+    if not held["points"]:
+        raise PartMissing("no past turns yet")
+    _ = parts.memories.memory  # made by another model it would not open
+    return f"{held['points']} turns of {held['sessions']} sessions, {held['store']}"
 
 
 def _answers(parts: Parts) -> str:

@@ -128,6 +128,6 @@ class Library:
             raise PartMissing("The index cannot be read: run `python app.py index --rebuild`.")
         return found
 
-    def find(self, question: str, k: int) -> list[Document]:
-        """The k most relevant passages of the documents."""
+    def find(self, question: str, k: int, **_: str | None) -> list[Document]:
+        """The k most relevant passages of the documents, which know no narrower scope."""
         return self.documents.find(question, k)

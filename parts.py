@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
     from graphs.recall import Recalling
+    from memories import Memories
     from models.endpoint import Endpoint, Wanted
 
+MEMORY_SPARE = 8  # near-duplicates and the third turn of a session make room
 TRIAL_TOKENS = 80  # a sentence; beyond it the trial model repeats itself
 
 
@@ -116,6 +118,42 @@ class Parts(Library):
         from graphs.nodes import described
 
         return [described(passage) for passage in self.recall(question)["passages"]]
+
+    @cached_property
+    def memories(self) -> Memories:
+        """What was said in earlier sessions."""
+        from memories import Memories
+
+        return self._open.enter_context(Memories(self.settings, lambda: self.embedder))
+
+    @cached_property
+    def recalls_turns(self) -> CompiledStateGraph[Any, Any, Any, Any]:
+        """The recall graph over earlier sessions."""
+        from graphs import prompts
+        from graphs.recall import Recalling, recall_graph
+        from stores.language import content_words, detect
+        from stores.memory import diverse
+
+        recalling = Recalling(
+            find=self.memories.find,
+            top_k=self.settings.memory_top_k,
+            min_score=self.settings.min_score,
+            render=prompts.earlier,
+            content_words=lambda text: content_words(text, detect(text)),
+            spare=MEMORY_SPARE,
+            choose=diverse,
+        )
+        return recall_graph(recalling)
+
+    def recall_turns(
+        self, question: str, project: str | None = None, exclude_session: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The past turns that are kept for a question, as `recall --json` shows them."""
+        from graphs.nodes import remembered
+
+        scope = {"project": project and self.memories.project(project), "exclude_session": exclude_session}
+        found = self.recalls_turns.invoke({"question": question, "scope": scope})
+        return [remembered(turn) for turn in found["passages"]]
 
     def ask(
         self, question: str, history: chat.History | None = None

@@ -19,6 +19,7 @@ from rich.table import Table
 
 import settings
 from benchmarks import texts
+from benchmarks.place import borrow_model
 from loaders.passages import split
 from parts import Parts
 from terminal import show
@@ -26,10 +27,9 @@ from terminal import show
 
 def measure(documents: Path, home: Path) -> dict[str, Any]:
     """Passages a second of the embedder alone and of indexing, and seconds of a run without changes."""
-    cache = settings.load().data_dir
     with Parts(settings.load(documents_dir=documents, data_dir=home)) as parts:
         chosen = parts.settings
-        (home / "models").symlink_to((cache / "models").resolve())
+        borrow_model(home)
         read = [document for source in parts.listing.sources for document in parts.read(source).documents]
         passages = split(read, chosen.chunk_size, chosen.chunk_overlap)
         contents = [passage.page_content for passage in passages]

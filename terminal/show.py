@@ -54,6 +54,60 @@ def hits(found: Sequence[Mapping[str, Any]]) -> None:
     console().print(table)
 
 
+def turns(found: Sequence[Mapping[str, Any]]) -> None:
+    """Past turns: score, date, project and the text, and the id by which one can be forgotten."""
+    if not found:
+        console().print("Nothing reaches the minimum score.")
+        return
+    out = console()
+    for hit in found:
+        day, project = (hit["time"] or "undated")[:10], hit["project"] or "no project"
+        out.print(escape(f"{hit['score']:.2f}  {day}  {project}  {hit['id']}"), style="bold")
+        out.print(escape(hit["text"]))
+        out.print()
+
+
+def intake(facts: Mapping[str, Any]) -> None:
+    """What taking logs in came to, and what is wrong with which log."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    names = ("sessions", "turns", "new", "changed", "skipped", "redacted")
+    for name in (*names, "problems", "seconds"):
+        table.add_column(name, justify="right")
+    counts = [*(facts[name] for name in names), len(facts["problems"])]
+    table.add_row(*map(str, counts), f"{facts['seconds']:.1f}")
+    console().print(table)
+    if not facts["sessions"]:
+        note("No session logs were found: `make pull-local SRC=~/.vibe/logs/session` copies Vibe's.")
+    if facts["left_out"]:
+        reasons = ", ".join(f"{count} {why}" for why, count in sorted(facts["left_out"].items()))
+        note(f"Turns left out: {reasons}.")
+    problems(facts["problems"], "log")
+
+
+def pulled(facts: Mapping[str, Any]) -> None:
+    """What copying logs did."""
+    console().print(
+        f"{facts['copied']} files copied to {facts['into']}, {facts['unchanged']} unchanged, "
+        f"{facts['seconds']:.1f} s. `make ingest` takes them into the memory."
+    )
+    problems(facts["problems"], "not copied")
+
+
+def memory(facts: Mapping[str, Any]) -> None:
+    """What the memory holds, project by project."""
+    embedding = facts["embedding"]
+    out = console()
+    out.print(f"{facts['points']} turns of {facts['sessions']} sessions in {facts['projects']} projects.")
+    out.print(escape(f"Collection {facts['collection']}, {facts['store']}, {embedding['model']}."))
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("turns", justify="right")
+    table.add_column("project")
+    for name, count in sorted(facts["by_project"].items(), key=lambda row: (-row[1], row[0])):
+        table.add_row(str(count), escape(name))
+    if table.row_count:
+        out.print(table)
+
+
 def place(hit: Mapping[str, Any]) -> str:
     """Where a passage stands: `manual.pdf, p. 3`, or the file alone when it has no pages."""
     return f"{hit['file']}, p. {hit['page']}" if hit["page"] else str(hit["file"])
@@ -75,12 +129,12 @@ def report(facts: Mapping[str, Any], left_out: Mapping[str, int]) -> None:
     problems(facts["problems"])
 
 
-def problems(rows: Sequence[Mapping[str, str]]) -> None:
+def problems(rows: Sequence[Mapping[str, str]], heading: str = "not read") -> None:
     """Files that were not, or not wholly, read, with the reason."""
     if not rows:
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("not read")
+    table.add_column(heading)
     table.add_column("why")
     for row in rows:
         table.add_row(escape(printable(row["file"])), escape(row["reason"]))

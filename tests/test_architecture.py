@@ -12,12 +12,14 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = {"graphs", "loaders", "models", "stores", "terminal", "benchmarks"}
-TOP = {"app", "checks", "errors", "library", "parts", "settings"}
+TOP = {"app", "checks", "errors", "ingest", "library", "memories", "parts", "settings"}
 # Who may import what, beside itself and errors. Rooms do not import their siblings.
 MAY_IMPORT = {
     "app": {"checks", "parts", "settings", "terminal"},
     "checks": {"parts", "terminal", "models"},
-    "parts": {"library", "graphs", "models", "stores", "terminal"},
+    "parts": {"library", "memories", "graphs", "models", "stores", "terminal"},
+    "memories": {"settings", "ingest", "loaders", "stores", "terminal"},
+    "ingest": {"loaders", "stores"},
     "library": {"settings", "loaders", "stores", "terminal"},
     "settings": set(),
     "errors": set(),
@@ -35,6 +37,11 @@ ONE_PLACE = {
     "onnxruntime": {"stores/minilm.py"},
     "onnx": {"stores/minilm_graph.py"},
     "sentence_transformers": {"stores/sentence_model.py"},
+    "qdrant_edge": {"stores/conversations/embedded.py"},
+    "qdrant_client": {"stores/conversations/server.py"},
+    "langchain_qdrant": {"stores/conversations/server.py"},
+    "kingfisher_sdk": {"loaders/secrets.py"},
+    "sqlite3": {"stores/ledger.py"},
     "xllamacpp": {"models/embedded.py"},
     "pydantic_settings": {"settings.py"},
 }
@@ -97,6 +104,7 @@ sys.addaudithook(watch)
 for name in sys.argv[2:]:
     importlib.import_module(name)
 heavy = {"torch", "faiss", "onnxruntime", "onnx", "langchain_openai", "langgraph", "langchain_community"}
+heavy |= {"qdrant_client", "qdrant_edge", "kingfisher_sdk"}
 if len(sys.argv) == 3 and heavy & set(sys.modules):
     raise SystemExit(f"imported {heavy & set(sys.modules)}")
 """

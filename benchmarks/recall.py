@@ -1,0 +1,136 @@
+"""How long `recall` takes once it runs, embedding included, over a large embedded memory.
+
+python -m benchmarks.recall [--turns 100000] [--json]
+
+The turns are of invented words with the frequencies of real ones. A few thousand texts are really embedded;
+the vectors of the others are those of one of these, turned by a random tenth, since embedding 100,000 texts
+takes an hour. Everything else is real: the engine, its indexes, the questions' embedding, the recall graph.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import numpy as np
+import typer
+from rich.table import Table
+
+import settings
+from benchmarks.place import borrow_model
+from benchmarks.words import text
+from parts import Parts
+from stores.collection import Payload, Point
+from stores.embeddings import Embedder
+from stores.words import weighted
+from terminal import show
+from terminal.progress import Bar
+
+EMBEDDED, PROJECTS, SESSION_TURNS, BATCH = 2000, 50, 10, 500
+TURN_WORDS, QUESTION_WORDS, QUESTIONS = 100, 8, 300
+TURNED = 0.1
+
+
+def measure(turns: int, home: Path, bar: Bar) -> dict[str, Any]:
+    """Milliseconds a question, at the median and for 95 of 100, without a filter and within one project."""
+    chance = random.Random(0)  # noqa: S311  # repeatable on purpose
+    borrow_model(home)
+    with Parts(settings.load(data_dir=home)) as parts:
+        memories, embedder = parts.memories, parts.embedder
+        memories.ingest(home)
+        started = time.perf_counter()
+        for done, points in enumerate(_points(turns, embedder, chance, bar)):
+            bar("writing", done * BATCH, turns)
+            memories.collection.upsert(points)
+        memories.collection.settle()
+        built = time.perf_counter() - started
+        questions = [text(chance, QUESTION_WORDS) for _ in range(QUESTIONS)]
+        parts.recall_turns(questions[0])
+        rows = {
+            "recall": [_seconds(parts.recall_turns, question) for question in questions],
+            "recall in one project": [
+                _seconds(parts.recall_turns, question, f"/home/dev/{number % PROJECTS}")
+                for number, question in enumerate(questions)
+            ],
+            "the embedding alone": [_seconds(embedder.query, question) for question in questions],
+        }
+    size = sum(file.stat().st_blocks * 512 for file in (home / "memory").rglob("*") if file.is_file())
+    return {
+        "turns": turns,
+        "built_s": round(built, 1),
+        "mb": round(size / 1e6),
+        "rows": [{"what": what, **_spread(values)} for what, values in rows.items()],
+    }
+
+
+def _points(turns: int, embedder: Embedder, chance: random.Random, bar: Bar) -> Iterator[list[Point]]:
+    """Batches of turns with their vectors and words."""
+    dice = np.random.default_rng(0)
+    texts = [text(chance, TURN_WORDS) for _ in range(min(EMBEDDED, turns))]
+    done = iter(range(1, 10**9))
+    vectors, _ = embedder.windows(texts, lambda _: bar("embedding", next(done), len(texts)))
+    for start in range(0, turns, BATCH):
+        points = []
+        for number in range(start, min(start + BATCH, turns)):
+            said = texts[number] if number < len(texts) else text(chance, TURN_WORDS)
+            vector = vectors[number % len(vectors)] + TURNED * dice.normal(size=vectors.shape[1]) / 20
+            points.append(_point(number, said, (vector / np.linalg.norm(vector)).tolist()))
+        yield points
+
+
+def _point(number: int, said: str, vector: list[float]) -> Point:
+    session = f"session-{number // SESSION_TURNS}"
+    metadata = {
+        "identity": str(number),
+        "session_id": session,
+        "sessions": [session],
+        "project": f"/home/dev/{number // SESSION_TURNS % PROJECTS}",
+        "language": "english",
+        "time": f"2026-{1 + number % 12:02}-{1 + number % 28:02}T12:00:00Z",
+    }
+    payload = Payload(page_content=said, metadata=metadata)
+    return Point(id=str(UUID(int=number)), windows=[vector], words=weighted(said, "english"), payload=payload)
+
+
+def _seconds(work: Callable[..., object], *arguments: Any) -> float:
+    started = time.perf_counter()
+    work(*arguments)
+    return time.perf_counter() - started
+
+
+def _spread(seconds: list[float]) -> dict[str, float]:
+    ordered = sorted(seconds)
+    return {
+        "p50_ms": round(1000 * statistics.median(ordered), 2),
+        "p95_ms": round(1000 * ordered[int(0.95 * len(ordered))], 2),
+    }
+
+
+def main(
+    turns: Annotated[int, typer.Option(help="How many turns the memory holds.")] = 100_000,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Time recall over a large memory."""
+    with tempfile.TemporaryDirectory() as temporary, Bar() as bar:
+        facts = measure(turns, Path(temporary), bar)
+    if json:
+        show.as_json(facts)
+        return
+    table = Table(
+        title=f"{facts['turns']:,} turns, built in {facts['built_s']} s, {facts['mb']} MB on the disk"
+    )
+    for heading in ("what", "p50_ms", "p95_ms"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    for row in facts["rows"]:
+        table.add_row(*(str(value) for value in row.values()))
+    show.console().print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)

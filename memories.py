@@ -1,0 +1,191 @@
+"""The conversations of the settings: taken in from logs, recalled, counted, forgotten."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import settings
+from errors import BadInput
+from terminal.progress import Bar
+
+if TYPE_CHECKING:
+    from langchain_core.documents import Document
+
+    from loaders.logs import Listing
+    from stores.collection import Collection, Scope
+    from stores.embeddings import Embedder
+    from stores.forgotten import Forgotten
+    from stores.ledger import Ledger
+    from stores.memory import Memory
+
+# Folders of DATA_DIR that are ours; everything else in it may be logs.
+OURS = ("models", "documents", "memory", "adapters")
+FORGET_WAIT_SECONDS = 30.0
+# So many new turns are worth building the graphs that keep a search fast.
+SETTLE = 2000
+
+
+class Memories:
+    """What was said before; what was opened is closed at the end."""
+
+    def __init__(self, chosen: settings.Settings, embedder: Callable[[], Embedder]) -> None:
+        self.settings = chosen
+        self._embedder = embedder
+        self._home = chosen.data_dir / "memory"
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    @cached_property
+    def collection(self) -> Collection:
+        """Where the turns are: on the server of QDRANT_URL, else embedded, whichever process holds it."""
+        chosen = self.settings
+        if chosen.qdrant_url:
+            from stores.conversations.server import Server
+
+            key = chosen.qdrant_api_key.get_secret_value() if chosen.qdrant_api_key else None
+            return Server.at(chosen.qdrant_url, key, chosen.qdrant_collection)
+        from stores.holder import Shared
+
+        shared = Shared(self._home / chosen.qdrant_collection)
+        self._open.callback(shared.close)
+        return cast("Collection", shared)  # it forwards every operation of one
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What was taken in already."""
+        from stores.ledger import Ledger
+
+        self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        ledger = Ledger(self._home / f"{self.settings.qdrant_collection}.ledger")
+        self._open.callback(ledger.close)
+        return ledger
+
+    @cached_property
+    def forgotten(self) -> Forgotten:
+        """What no log may bring back."""
+        from stores.forgotten import Forgotten
+
+        return Forgotten(self._home / "forgotten.jsonl")
+
+    @cached_property
+    def memory(self) -> Memory:
+        """The turns, ready to search."""
+        from stores.memory import Memory
+        from stores.upkeep import checked, same_vectors
+
+        facts = checked(self.collection, self.settings.embedding_model)
+        embedder = self._embedder()
+        same_vectors(facts, embedder)
+        chosen = self.settings
+        # A token is three characters or more of what agents write.
+        share = 3 * chosen.rag_max_tokens // chosen.memory_top_k
+        return Memory(self.collection, embedder, longest=share)
+
+    def ingest(self, root: Path | None, *, clear: bool = False) -> dict[str, Any]:
+        """Take in the logs below a folder (DATA_DIR without one); what is known already costs a look."""
+        from ingest import Ingest, report
+        from loaders.secrets import Redactor
+        from stores.intake import Intake
+        from stores.lock import held
+        from stores.upkeep import prepare, sweep
+
+        started = time.monotonic()
+        chosen = self.settings
+        listing = self._listing(root)
+        with held(self._home / "lock"), Bar() as bar:
+            lost = prepare(self.collection, self.ledger, chosen.embedding_model, self._embedder, clear=clear)
+            intake = Intake(self.collection, self.ledger, self.forgotten, self._embedder)
+            Ingest(listing, self.ledger, intake, Redactor(chosen.data_dir / "models"), bar).run()
+            if lost:
+                sweep(self.collection, self.ledger)
+            if intake.taken.new + intake.taken.changed >= SETTLE:
+                bar("building the index", 0, 1)
+                self.collection.settle()
+            facts = report(listing, self.ledger, intake)
+        return facts | {"seconds": round(time.monotonic() - started, 3)}
+
+    def waiting(self) -> dict[str, int]:
+        """How many logs DATA_DIR holds, how many are new or changed, and how many were damaged."""
+        listing = self._listing(None)
+        known = self.ledger.sources()
+        sources = [known.get(str(log.path)) for log in listing.logs]
+        return {
+            "logs": len(listing.logs),
+            "waiting": sum(
+                source is None or not source.signature.endswith(log.signature)
+                for log, source in zip(listing.logs, sources, strict=True)
+            ),
+            "damaged": sum(bool(source and source.problems) for source in sources),
+        }
+
+    def _listing(self, root: Path | None) -> Listing:
+        from loaders.logs import list_logs
+
+        home = self.settings.data_dir
+        return list_logs(root or home, [home / name for name in OURS])
+
+    def pull(self, source: Path | None) -> dict[str, Any]:
+        """Copy logs (Vibe's own without a folder) into DATA_DIR."""
+        from dataclasses import asdict
+
+        from loaders.pull import pull
+
+        started = time.monotonic()
+        logs = source or self.settings.vibe_home / "logs" / "session"
+        copied = pull(logs, self.settings.data_dir / "logs")
+        return asdict(copied) | {"seconds": round(time.monotonic() - started, 3)}
+
+    def find(self, question: str, k: int, **scope: str | None) -> list[Document]:
+        """The k most relevant turns, held to a `project` and without an `exclude_session` where given."""
+        return self.memory.find(question, k, cast("Scope", scope))
+
+    def project(self, name: str) -> str:
+        """The working directory that a person means: itself, or the only known one that ends so.
+
+        Raises:
+            BadInput: several known ones end so.
+        """
+        known = self.collection.values("project")
+        path = str(Path(name).expanduser().resolve()) if name.startswith((".", "~", "/")) else name
+        ends = [one for one in known if one == path or one.endswith(f"/{name.strip('/')}")]
+        if path in known or not ends:
+            return path
+        if len(ends) > 1:
+            raise BadInput(f"{name} may be {' or '.join(sorted(ends))}: give the whole path.")
+        return ends[0]
+
+    def stats(self) -> dict[str, Any]:
+        """What is there."""
+        chosen = self.settings
+        facts = self.collection.facts()
+        embedding = facts["embedding"] if facts else {"model": chosen.embedding_model, "dimension": None}
+        projects = self.collection.values("project") if facts else {}
+        return {
+            "collection": chosen.qdrant_collection,
+            "points": self.collection.count() if facts else 0,
+            "sessions": len(self.collection.values("sessions")) if facts else 0,
+            "projects": len(projects),
+            "by_project": projects,
+            "embedding": {"model": embedding["model"], "dim": embedding["dimension"]},
+            "store": chosen.qdrant_url or f"embedded in {self._home / chosen.qdrant_collection}",
+        }
+
+    def forget(self, kind: str, value: str) -> int:
+        """Remove a session, a project or a turn for good; gives how many turns went."""
+        from stores.lock import held
+        from stores.upkeep import checked, forget
+
+        with held(self._home / "lock", FORGET_WAIT_SECONDS):
+            checked(self.collection, self.settings.embedding_model)
+            what = (kind, self.project(value) if kind == "project" else value)
+            return forget(self.collection, self.ledger, self.forgotten, what)
