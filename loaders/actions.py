@@ -26,8 +26,9 @@ _NAMES = {
     "task": "subagent",
 }
 _SILENT = {"todo", "wait"}  # bookkeeping that says nothing about the work
+# What a call is about, by the first of these arguments that it has; words are quoted, files are not.
 _FILES = ("path", "file_path", "filename", "file")
-_WORDS = ("command", "pattern", "query", "url", "task", "prompt", "agent")
+_ABOUT = ("command", "pattern", *_FILES, "query", "url", "task", "prompt", "agent")
 _EXIT = re.compile(r"^return ?code: (-?\d+)\s*$", re.I | re.M)
 _STREAM = re.compile(r"^stderr: ?(.*?)(?=^(?:stdout|return ?code):|\Z)", re.I | re.M | re.S)
 _TAGS = re.compile(r"</?(?:tool_error|user_cancellation)>")
@@ -55,9 +56,9 @@ def called(tool: str, arguments: Any) -> Action:
             arguments = None
     given = arguments if isinstance(arguments, dict) else {}
     last = tool.rsplit(".", 1)[-1]
-    for key in (*_FILES, *_WORDS):
+    for key in _ABOUT:
         if isinstance(given.get(key), str) and given[key].strip():
-            return Action(_NAMES.get(last, last), given[key], key in _WORDS)
+            return Action(_NAMES.get(last, last), given[key], key not in _FILES)
     return Action(_NAMES.get(last, last))
 
 
@@ -67,7 +68,9 @@ def ended(action: Action, output: str) -> None:
         action.status = "cancelled"
         return
     failed = output.startswith("<tool_error>")
-    codes = _EXIT.findall(_tail(output)) if failed or action.name == "bash" else []
+    codes = (
+        _EXIT.findall(output[:_TAIL] if failed else _tail(output)) if failed or action.name == "bash" else []
+    )
     if codes:
         exited(action, int(codes[-1]), output)
     elif failed:
@@ -78,7 +81,7 @@ def exited(action: Action, code: int, output: str) -> None:
     """Note the exit status, and the error output where it is not 0."""
     action.status = f"exit {code}"
     if code:
-        text = _TAGS.sub("", output)
+        text = _TAGS.sub("", output[-4 * _TAIL :])
         errors = [stream.strip() for stream in _STREAM.findall(text) if stream.strip()]
         action.detail = _tail(errors[-1] if errors else _LABEL.sub("", _EXIT.sub("", text)))
 

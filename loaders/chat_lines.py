@@ -38,7 +38,7 @@ def read_chats(path: Path) -> Reading:
     """Every session of the file: one for each conversation, and one for the messages that stand alone."""
     sessions: list[Session] = []
     problems: list[str] = []
-    alone: dict[Any, tuple[Record, Conversation]] = {}  # the messages, by the session that they name
+    alone: dict[str, tuple[Record, Conversation]] = {}  # the messages, by the session that they name
     with path.open("rb") as file:
         for piece in read_lines(file, CHAT):
             if isinstance(piece, Damage):
@@ -48,7 +48,7 @@ def read_chats(path: Path) -> Reading:
             elif is_conversation(piece.record):
                 sessions.append(_conversation(piece.record))
             else:
-                name = _first(piece.record, _SESSIONS[:2])
+                name = str(_first(piece.record, _SESSIONS[:2]))
                 _, conversation = alone.setdefault(name, (piece.record, Conversation()))
                 if not conversation.add(piece.record, moment(_first(piece.record, _TIMES))):
                     problems.append(f"line {piece.place}: a message whose role is unknown; the rest was kept")

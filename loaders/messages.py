@@ -7,7 +7,8 @@ from typing import Any
 from loaders.salvage import Damage, Record, Shape
 from loaders.turns import Call, Done, Lost, Said, Step, Turn
 
-SPEAKERS = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+# A tuple, since a damaged log may hold a list in the place of a role, which no set can be asked for.
+SPEAKERS = ("system", "developer", "user", "assistant", "tool", "function")
 _WRAPPER = re.compile(r"<(compaction_summary|previous_user_messages)>.*</\1>", re.DOTALL)
 _PREVIOUS = re.compile(r"<previous_user_message>\s*(.*?)\s*</previous_user_message>", re.DOTALL)
 _HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")

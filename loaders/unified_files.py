@@ -61,12 +61,13 @@ def digest_of(data: bytes) -> str:
 
 def segments(folder: Path) -> list[tuple[int, str]]:
     """The journal's segments in order, each with the number of its first record."""
-    return sorted((int(path.stem), path.name) for path in _listed(folder / "journal") if path.stem.isdigit())
+    found = [path for path in _listed(folder / "journal") if path.stem.isdecimal()]
+    return sorted((int(path.stem), path.name) for path in found)
 
 
 def generations(folder: Path) -> list[str]:
     """The generations that are there, newest first."""
-    names = [path.name for path in _listed(folder / "generations") if path.name.isdigit()]
+    names = [path.name for path in _listed(folder / "generations") if path.name.isdecimal()]
     return sorted(names, key=int, reverse=True)
 
 

@@ -79,7 +79,7 @@ def snapshot(folder: Path, generation: str, digest: str | None) -> tuple[History
 def replay_journal(folder: Path, history: History, manifest: Record) -> list[str]:
     """Bring a snapshot up to date with its segment of the journal and those after it; what is wrong there."""
     own = Path(str(mapping(manifest.get("recovery_journal_segment")).get("path") or "")).name
-    first = int(Path(own).stem) if Path(own).stem.isdigit() else 0
+    first = int(Path(own).stem) if Path(own).stem.isdecimal() else 0
     after = manifest.get("snapshot_sequence")
     if isinstance(after, int):
         history.sequence = history.snapshot_sequence = after

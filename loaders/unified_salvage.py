@@ -11,7 +11,7 @@ from loaders.salvage import Damage, Found, Record, Shape
 from loaders.unified_files import Fault, chunks, digest_of, generations, load_object, read_bytes, segments
 from loaders.unified_history import IN_PROGRESS, JOURNAL, History, listed, mapping
 
-_KINDS = frozenset({"message", "effect", "reasoning", "checkpoint"})
+_KINDS = ("message", "effect", "reasoning", "checkpoint")
 _OPENS = re.compile(r"\s*\[")
 _MESSAGE: Record = {}  # stands for one that is lost
 

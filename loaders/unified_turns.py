@@ -61,9 +61,8 @@ def _action(detail: Record, state: Record) -> Action:
     action = called(tool, detail.get("input"))
     status = state.get("status")
     result = mapping(mapping(state.get("output")).get("structured_content"))
-    if status == "failed" or mapping(state.get("output")).get("type") == "failure":
-        error = mapping(state.get("error")) or mapping(mapping(state.get("output")).get("error"))
-        action.status, action.detail = "failed", _text(error.get("message"))
+    if status == "failed":
+        action.status, action.detail = "failed", _text(mapping(state.get("error")).get("message"))
     elif status in ("running", IN_PROGRESS, "pending"):
         action.status = "not finished"
     elif isinstance(result.get("returncode"), int):

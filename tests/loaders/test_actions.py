@@ -21,7 +21,7 @@ def one(tool, arguments, output=None, project=None):
         ("write_file", {"path": "b.py", "content": "…"}, "write b.py"),
         ("edit", {"file_path": "a.py", "old_string": "x"}, "edit a.py"),
         ("bash", {"command": "ls\n  -la"}, 'bash "ls -la"'),
-        ("grep", {"pattern": "x y", "path": "."}, "grep ."),
+        ("grep", {"pattern": "x y", "path": "."}, 'grep "x y"'),
         ("grep", {"pattern": "x y"}, 'grep "x y"'),
         ("agents.spawn", {"agent": "generic", "task": "List."}, 'subagent "List."'),
         ("todo", {"action": "read"}, ""),

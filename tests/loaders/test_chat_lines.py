@@ -79,6 +79,12 @@ def test_the_time_is_that_of_the_message_or_of_the_conversation(tmp_path, name, 
     assert [row["time"] for row in metadata(tmp_path)] == [shown, shown]
 
 
+def test_records_with_metadata_of_their_own_are_conversations_nevertheless(tmp_path):
+    record = {"metadata": {"session_id": "x"}, "messages": TURN}
+    write(tmp_path, record, record | {"messages": MORE})
+    assert said(tmp_path) == [("Why?", "Because."), ("And?", "So.")]
+
+
 def test_tools_are_read_as_in_the_agents_logs(tmp_path):
     call = {"id": "c1", "function": {"name": "bash", "arguments": '{"command": "ls"}'}}
     result = {"role": "tool", "tool_call_id": "c1", "content": "a.py"}

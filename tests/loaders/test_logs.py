@@ -233,12 +233,15 @@ def test_a_signature_changes_with_every_file_of_the_session(tmp_path, file):
     data = (folder / file).read_bytes()
     os.utime(folder / file, ns=(1, 1))
     second = signature(tmp_path)
+    (folder / file).write_bytes(data + b" ")
+    os.utime(folder / file, ns=(1, 1))  # the same time, another size
+    longer = signature(tmp_path)
     (folder / "new").write_bytes(data)
     os.utime(folder / "new", ns=(1, 1))
     (folder / "new").replace(folder / file)  # the same size and time, another file
     third = signature(tmp_path)
     (folder / file).unlink()
-    assert len({first, second, third}) == 3
+    assert len({first, second, longer, third}) == 4
 
 
 def test_a_name_that_is_not_utf_8_survives(tmp_path):

@@ -4,6 +4,7 @@
 """
 
 import itertools
+import json
 import os
 import tempfile
 from dataclasses import dataclass, field
@@ -169,5 +170,51 @@ def test_damage_at_two_places_invents_nothing(name):
         found, _ = read(applied(corpus, first, second))
         same = (lambda turn: turn) if knows_project(found) else (lambda turn: turn[1:])
         assert {same(told(document)) for document in found} <= set(map(same, WHOLE[name]))
+
+    check()
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+def places(value, path=()):
+    """The path to each value inside a record."""
+    yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield from places(one, (*path, key))
+
+
+def changed(value, path, odd):
+    """The value with another one at a path in it."""
+    if not path:
+        return odd
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = changed(copy[path[0]], path[1:], odd)
+    return copy
+
+
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("name", CORPORA)
+def test_values_of_any_type_in_any_place_raise_nothing(name):
+    corpus = CORPORA[name]
+
+    @settings(max_examples=max(EXAMPLES // 20, 1), deadline=None, database=None)
+    @given(st.data())
+    def check(data):
+        files = sorted(
+            file for file, content in corpus.files.items() if content and "generations" not in file
+        )
+        file = data.draw(st.sampled_from(files))
+        lines = corpus.files[file].splitlines() if file.endswith(".jsonl") else [corpus.files[file]]
+        number = data.draw(st.integers(0, len(lines) - 1))
+        record = json.loads(lines[number])
+        odd = changed(record, data.draw(st.sampled_from(list(places(record)))), data.draw(ODD))
+        lines[number] = json.dumps(odd).encode()
+        read(corpus.files | {file: b"\n".join(lines)})
 
     check()

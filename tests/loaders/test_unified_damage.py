@@ -1,5 +1,7 @@
 """Stores of Vibe 3.x with broken files: what the rest of them still tells."""
 
+import re
+
 import pytest
 
 from tests.loaders.store import ALL, RUN, Store, current, last_chunk, parts, shop, succeeded
@@ -119,20 +121,6 @@ def test_a_torn_last_line_of_the_journal_is_a_problem_and_the_lines_before_it_ar
     assert problem == f"{made.segment}, line 8: a record that is cut off; the rest was kept"
 
 
-def test_a_lost_line_of_the_journal_takes_the_answer_before_it_along(tmp_path):
-    made = Store()
-    made.turn("one", "Fix it.", "I look.", RUN, "Fixed.")
-    made.turn("two", "Why?", "So.")
-    lines = made.files[made.segment].splitlines(keepends=True)
-    deltas = [number for number, line in enumerate(lines) if b'"projection_delta"' in line]
-    effects = deltas[2:4]
-    for number in [*effects, deltas[4]]:
-        lines[number] = b"\0" * 40 + b"\n"
-    made.files[made.segment] = b"".join(lines)
-    made.write(tmp_path)
-    assert said(tmp_path) == [("Why?", "So.")]
-
-
 def test_damage_to_other_records_of_the_journal_costs_nothing(tmp_path):
     made = shop()
     lines = made.files[made.segment].splitlines(keepends=True)
@@ -156,6 +144,36 @@ def test_a_journal_that_ends_too_early_lets_no_earlier_text_answer(tmp_path):
     made.files[last_chunk(made)] = b"["
     made.write(tmp_path)
     assert said(tmp_path) == [("Fix it.", "Fixed."), ("Commit it.", "Done.")]
+
+
+def test_where_the_journal_ends_too_early_the_rest_of_a_torn_chunk_serves(tmp_path):
+    made = Store().turn("one", "Fix it.", "Fixed.")
+    made.publish()
+    made.turn("two", "And the tests?", "They pass.")
+    before = made.segment
+    made.publish()
+    made.files[before] = made.files[before][: made.files[before].index(b"\n") + 1]
+    made.files[last_chunk(made)] = made.files[last_chunk(made)][:-2]
+    made.write(tmp_path)
+    assert said(tmp_path) == [("Fix it.", "Fixed."), ("And the tests?", "They pass.")]
+    assert reasons(tmp_path)[1:] == [f"{made.segment} does not follow on what was written before it"]
+
+
+def journal_without(made, first, last, instead=()):
+    lines = made.files[made.segment].splitlines(keepends=True)
+    made.files[made.segment] = b"".join([*lines[:first], *instead, *lines[last:]])
+    return made
+
+
+@pytest.mark.parametrize("trace", [[], [b"\0" * 50 + b"\n"]])
+@pytest.mark.parametrize("counted", [True, False])
+def test_lines_lost_from_the_journal_let_no_earlier_text_answer(tmp_path, trace, counted):
+    made = Store().turn("one", "Fix it.", "I look.", RUN, "Fixed.").turn("two", "Why?", "So.")
+    if not counted:  # as if deltas had no numbers
+        made.files[made.segment] = re.sub(rb',"watermark":\d+', b"", made.files[made.segment])
+    journal_without(made, 4, 10, trace).write(tmp_path)
+    if counted or trace:
+        assert said(tmp_path) == [("Why?", "So.")]
 
 
 def test_records_that_are_in_the_snapshot_already_are_not_replayed(tmp_path):
@@ -195,8 +213,6 @@ def test_of_an_entry_that_is_found_twice_the_later_state_counts(tmp_path, number
 
 def test_amid_pieces_a_lost_line_of_the_journal_lets_no_earlier_text_answer(tmp_path):
     made = Store().turn("one", "Fix it.", "I look.", RUN, "Fixed.").turn("two", "Why?", "So.")
-    lines = made.files[made.segment].splitlines(keepends=True)
-    lines[5:10] = [b"\0" * 50 + b"\n"]
-    made.files[made.segment] = b"".join(lines)
+    journal_without(made, 5, 10, [b"\0" * 50 + b"\n"])
     without_manifests(made).write(tmp_path)
     assert said(tmp_path) == [("Why?", "So.")]
