@@ -83,10 +83,13 @@ lint: .venv/development ## ruff and mypy
 	@$(PY) -m mypy
 
 .PHONY: bench
-bench: setup ## measure; with DATA=folder (squad2_dev, xquad) retrieval too
+bench: setup ## measure; with DATA=folder (squad2_dev, xquad, locomo) retrieval too
 	@$(PY) -m benchmarks.followups
 	@$(PY) -m benchmarks.indexing
 	@$(PY) -m benchmarks.startup
+	@$(PY) -m benchmarks.ingest
+	@$(PY) -m benchmarks.recall
+	@for set in $(if $(DATA),$(wildcard $(DATA)/locomo/*.json)); do $(PY) -m benchmarks.memory --data $$set || exit; done
 	@for set in $(if $(DATA),$(wildcard $(DATA)/squad2_dev $(DATA)/xquad/*.json)); do $(PY) -m benchmarks.documents --data $$set || exit; done
 
 .PHONY: lock

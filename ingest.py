@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from loaders.logs import Listing, Log, read_log
-from loaders.sessions import Reading, Session, documents, joined
+from loaders.vibe.logs import Listing, Log, read_log
+from loaders.vibe.sessions import Reading, Session, documents, joined
 from stores.intake import Intake
 from stores.ledger import Ledger, Source
 

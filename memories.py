@@ -16,7 +16,7 @@ from terminal.progress import Bar
 if TYPE_CHECKING:
     from langchain_core.documents import Document
 
-    from loaders.logs import Listing
+    from loaders.vibe.logs import Listing
     from stores.collection import Collection, Scope
     from stores.embeddings import Embedder
     from stores.forgotten import Forgotten
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 # Folders of DATA_DIR that are ours; everything else in it may be logs.
 OURS = ("models", "documents", "memory", "adapters")
 FORGET_WAIT_SECONDS = 30.0
-# So many new turns are worth building the graphs that keep a search fast.
-SETTLE = 2000
 
 
 class Memories:
@@ -108,7 +106,7 @@ class Memories:
             Ingest(listing, self.ledger, intake, Redactor(chosen.data_dir / "models"), bar).run()
             if lost:
                 sweep(self.collection, self.ledger)
-            if intake.taken.new + intake.taken.changed >= SETTLE:
+            if intake.taken.new or intake.taken.changed:
                 bar("building the index", 0, 1)
                 self.collection.settle()
             facts = report(listing, self.ledger, intake)
@@ -129,16 +127,18 @@ class Memories:
         }
 
     def _listing(self, root: Path | None) -> Listing:
-        from loaders.logs import list_logs
+        from loaders.vibe.logs import list_logs
 
         home = self.settings.data_dir
+        if root is None:
+            home.mkdir(parents=True, exist_ok=True)
         return list_logs(root or home, [home / name for name in OURS])
 
     def pull(self, source: Path | None) -> dict[str, Any]:
         """Copy logs (Vibe's own without a folder) into DATA_DIR."""
         from dataclasses import asdict
 
-        from loaders.pull import pull
+        from loaders.vibe.pull import pull
 
         started = time.monotonic()
         logs = source or self.settings.vibe_home / "logs" / "session"
@@ -150,16 +150,17 @@ class Memories:
         return self.memory.find(question, k, cast("Scope", scope))
 
     def project(self, name: str) -> str:
-        """The working directory that a person means: itself, or the only known one that ends so.
+        """The working directory that a person means: a path is itself, a name the only one that ends so.
 
         Raises:
             BadInput: several known ones end so.
         """
+        if name.startswith((".", "~", "/")):
+            return str(Path(name).expanduser().resolve())
         known = self.collection.values("project")
-        path = str(Path(name).expanduser().resolve()) if name.startswith((".", "~", "/")) else name
-        ends = [one for one in known if one == path or one.endswith(f"/{name.strip('/')}")]
-        if path in known or not ends:
-            return path
+        ends = [one for one in known if one == name or one.endswith(f"/{name.strip('/')}")]
+        if name in known or not ends:
+            return name
         if len(ends) > 1:
             raise BadInput(f"{name} may be {' or '.join(sorted(ends))}: give the whole path.")
         return ends[0]

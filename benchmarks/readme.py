@@ -20,6 +20,11 @@ NAMES = {
     "es": "XQuAD, Spanish",
     "es-on-en": "Spanish questions, English text",
 }
+MEMORY_ROWS = {
+    "recall@5": "first five",
+    "recall_2000": "2,000 characters",
+    "multi_hop@5": "several places, first five",
+}
 METHODS = {"plain": "MiniLM + FAISS", "bm25": "BM25", "rrf": "RRF of both", "ours": "Recuerdo"}
 
 
@@ -46,8 +51,39 @@ def numbers(results: dict[str, Any]) -> str:
             f"model alone reaches on the same passages; when nothing changed, {indexing['unchanged_s']} s. "
             f"Finding passages costs {_ms(results)} ms a question, its embedding included.",
             "",
+            *_memory(results["memory"]),
         ]
     )
+
+
+def _memory(given: dict[str, Any]) -> list[str]:
+    rows = {row["method"]: row for row in given["rows"]}
+    ingest = {row["method"]: row for row in given["ingest"]}
+    recall = {row["what"]: row for row in given["recall"]["rows"]}
+    plain, within = recall["recall"], recall["recall in one project"]
+    return [
+        f"Past conversations (LoCoMo, {given['questions']:,} questions, units of four messages): how much of "
+        "the evidence is among the first five units, within the first 2,000 characters, and among the first "
+        "five for questions that need several places, in per cent:",
+        "",
+        f"| | {' | '.join(METHODS.values())} |",
+        f"|---|{'---|' * len(METHODS)}",
+        *(
+            f"| {heading} | {' | '.join(_cell(rows[method][name], method) for method in METHODS)} |"
+            for name, heading in MEMORY_ROWS.items()
+        ),
+        "",
+        f"With {given['recall']['turns']:,} turns in the embedded store, `recall` takes {plain['p50_ms']} ms "
+        f"at the median and {plain['p95_ms']} ms for 95 of 100 questions, the question's embedding included; "
+        f"held to one project {within['p50_ms']} and {within['p95_ms']} ms. Taking logs in reaches "
+        f"{100 * ingest['ours']['share']:.0f} % of the embedding model's own speed; a second run over "
+        f"{ingest['again']['sessions']:,} sessions takes {ingest['again']['seconds']} s.",
+        "",
+    ]
+
+
+def _cell(value: float, method: str) -> str:
+    return f"**{value}**" if method == "ours" else str(value)
 
 
 def _row(name: str, given: dict[str, Any]) -> str:

@@ -1,8 +1,9 @@
 """Run every measurement and write benchmarks/results.json, where the README's numbers come from.
 
-python -m benchmarks.record --data DIR
+python -m benchmarks.record --data DIR [--part documents|memory]
 
-DIR holds `squad2_dev/` and `xquad/` (see `benchmarks.documents`).
+DIR holds `squad2_dev/` and `xquad/` (see `benchmarks.documents`) and `locomo/locomo_dev.json`. Each part is
+one run and names its machine; with --part the other part of the file stays as it is.
 """
 
 from __future__ import annotations
@@ -18,15 +19,49 @@ from typing import Annotated, Any
 import typer
 
 import settings
-from benchmarks import documents, followups, indexing, questions, startup, texts
+from benchmarks import (
+    documents,
+    followups,
+    indexing,
+    ingest,
+    locomo,
+    memory,
+    questions,
+    recall,
+    startup,
+    texts,
+)
 from parts import Parts
+from terminal.progress import Bar
 
 RESULTS = Path(__file__).resolve().parent / "results.json"
-LIBRARIES = ("faiss-cpu", "bm25s", "onnxruntime", "langgraph", "langchain-core", "pypdfium2")
+MESSAGES, SESSIONS, TURNS = 4, 1000, 100_000
+LIBRARIES = (
+    "qdrant-edge-py",
+    "faiss-cpu",
+    "bm25s",
+    "onnxruntime",
+    "langgraph",
+    "langchain-core",
+    "pypdfium2",
+)
 
 
-def record(data: Path) -> dict[str, Any]:
-    """Everything, in one run on one machine."""
+def memory_part(data: Path) -> dict[str, Any]:
+    """What concerns past sessions: how much is recalled, how fast, and what taking logs in costs."""
+    conversations = locomo.load(data / "locomo" / "locomo_dev.json", MESSAGES)
+    with Bar() as bar, tempfile.TemporaryDirectory() as logs, tempfile.TemporaryDirectory() as large:
+        return {
+            "machine": _machine(),
+            "questions": sum(len(conversation.asked) for conversation in conversations),
+            "rows": memory.measure(conversations, bar),
+            "ingest": ingest.measure(SESSIONS, Path(logs), bar),
+            "recall": recall.measure(TURNS, Path(large), bar),
+        }
+
+
+def documents_part(data: Path) -> dict[str, Any]:
+    """What concerns documents: what is found, follow-ups, indexing, start-up."""
     english, spanish = data / "xquad" / "en.json", data / "xquad" / "es.json"
     sets = [(data / "squad2_dev", None), (english, None), (spanish, None), (english, spanish)]
     results: dict[str, Any] = {"machine": _machine(), "documents": {}}
@@ -56,9 +91,17 @@ def _machine() -> dict[str, Any]:
     }
 
 
-def main(data: Annotated[Path, typer.Option(help="The folder with squad2_dev/ and xquad/.")]) -> None:
-    """Measure everything and write the results."""
-    RESULTS.write_text(json.dumps(record(data), indent=1) + "\n", encoding="utf-8")
+def main(
+    data: Annotated[Path, typer.Option(help="The folder with squad2_dev/, xquad/ and locomo/.")],
+    part: Annotated[str | None, typer.Option(help="documents or memory; both without it.")] = None,
+) -> None:
+    """Measure and write the results."""
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if part else {}
+    if part != "memory":
+        results |= documents_part(data)
+    if part != "documents":
+        results["memory"] = memory_part(data)
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

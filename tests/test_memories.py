@@ -110,6 +110,12 @@ def test_a_person_reads_tables(app, logs):
     assert "R00006" in shown
 
 
+def test_without_any_log_the_command_that_brings_them_is_named(app, tmp_path):
+    done = app("ingest", DATA_DIR=str(tmp_path / "new"))
+    assert done.returncode == 0
+    assert "make pull-local" in done.stderr
+
+
 def test_what_cannot_be_used_is_one_sentence(app, logs, tmp_path):
     empty = app("recall", "anything")
     assert (empty.returncode, empty.stderr) == (3, "There are no conversations yet: run `make ingest`.\n")

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from loaders.actions import called, ended, exited, line
+from loaders.vibe.actions import called, ended, exited, line
 from tests.loaders.told import kept
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from loaders.greetings import is_greeting
+from loaders.vibe.greetings import is_greeting
 
 GREETINGS = """
 hi | Hello! | hey there 👋 | Hi Vibe | good morning | Thanks! | thank you so much | ok | OK, thanks. | bye

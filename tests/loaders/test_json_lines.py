@@ -3,9 +3,9 @@ import json
 
 import pytest
 
-from loaders.json_lines import read_lines
-from loaders.messages import MESSAGE
-from loaders.salvage import Found, Shape, holds_nothing
+from loaders.vibe.json_lines import read_lines
+from loaders.vibe.messages import MESSAGE
+from loaders.vibe.salvage import Found, Shape, holds_nothing
 
 A = '{"role": "user", "content": "first"}'
 B = '{"role": "assistant", "content": "second"}'

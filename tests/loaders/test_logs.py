@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from errors import BadInput
-from loaders.logs import list_logs, read_log
+from loaders.vibe.logs import list_logs, read_log
 from tests.loaders.corpora import CORPORA
 from tests.loaders.spoken import assistant, folder_2x, user
 from tests.loaders.store import Store

@@ -2,9 +2,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from loaders.actions import Action
-from loaders.sessions import Session, documents, joined
-from loaders.turns import Turn
+from loaders.vibe.actions import Action
+from loaders.vibe.sessions import Session, documents, joined
+from loaders.vibe.turns import Turn
 from tests.loaders.told import kept
 
 START = datetime(2026, 11, 22, 1, 23, 58, tzinfo=UTC)

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from loaders.times import moment, stamp
+from loaders.vibe.times import moment, stamp
 
 
 @pytest.fixture

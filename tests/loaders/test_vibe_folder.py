@@ -1,6 +1,6 @@
 import pytest
 
-from loaders.logs import list_logs, read_log
+from loaders.vibe.logs import list_logs, read_log
 from tests.loaders.folders import CHILD, ID, LOOK, SEEN, write
 from tests.loaders.spoken import WRAPPER, assistant, user
 from tests.loaders.told import said, tell

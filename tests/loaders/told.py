@@ -1,7 +1,7 @@
 """What a tree of logs tells, in the way of the whole program: listed, read, joined, made documents."""
 
-from loaders.logs import list_logs, read_log
-from loaders.sessions import documents, joined
+from loaders.vibe.logs import list_logs, read_log
+from loaders.vibe.sessions import documents, joined
 
 
 def kept(text):

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from loaders.salvage import Damage, Found, Record, Series, Shape, described, holds_nothing, pieces
+from loaders.vibe.salvage import Damage, Found, Record, Series, Shape, described, holds_nothing, pieces
 
 _LONGEST = 64 * 2**20  # no message is as long; a file of NULs is one endless line
 _SPACE = re.compile(r"\s*")

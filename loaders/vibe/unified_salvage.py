@@ -5,11 +5,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from loaders.json_array import elements
-from loaders.json_lines import read_lines
-from loaders.salvage import Damage, Found, Record, Shape
-from loaders.unified_files import Fault, chunks, digest_of, generations, load_object, read_bytes, segments
-from loaders.unified_history import IN_PROGRESS, JOURNAL, History, listed, mapping
+from loaders.vibe.json_array import elements
+from loaders.vibe.json_lines import read_lines
+from loaders.vibe.salvage import Damage, Found, Record, Shape
+from loaders.vibe.unified_files import (
+    Fault,
+    chunks,
+    digest_of,
+    generations,
+    load_object,
+    read_bytes,
+    segments,
+)
+from loaders.vibe.unified_history import IN_PROGRESS, JOURNAL, History, listed, mapping
 
 _KINDS = ("message", "effect", "reasoning", "checkpoint")
 _OPENS = re.compile(r"\s*\[")

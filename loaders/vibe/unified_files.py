@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from loaders.salvage import Record
+from loaders.vibe.salvage import Record
 
 _CHUNK = re.compile(r"[0-9a-f]{64}")
 

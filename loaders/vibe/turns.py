@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from loaders.actions import Action, called, ended
+from loaders.vibe.actions import Action, called, ended
 
 CALLED = frozenset({"assistant", "tool"})  # roles whose messages continue a turn
 

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from loaders.actions import Action, called, exited
-from loaders.messages import is_wrapper, text_of
-from loaders.salvage import Record
-from loaders.times import moment
-from loaders.turns import Lost, Said, Turn
-from loaders.unified_history import IN_PROGRESS, History, mapping
+from loaders.vibe.actions import Action, called, exited
+from loaders.vibe.messages import is_wrapper, text_of
+from loaders.vibe.salvage import Record
+from loaders.vibe.times import moment
+from loaders.vibe.turns import Lost, Said, Turn
+from loaders.vibe.unified_history import IN_PROGRESS, History, mapping
 
 
 def turns_of(history: History) -> list[Turn]:

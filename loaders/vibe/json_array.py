@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from loaders.salvage import Damage, Found, Series, Shape, described, holds_nothing, pieces
+from loaders.vibe.salvage import Damage, Found, Series, Shape, described, holds_nothing, pieces
 
 _SPACE = re.compile(r"\s*")
 _BETWEEN = re.compile(r"[\s,]*")

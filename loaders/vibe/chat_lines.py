@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from loaders.json_lines import read_lines
-from loaders.messages import FIELDS, Conversation, is_message
-from loaders.salvage import Damage, Record, Shape
-from loaders.sessions import Reading, Session
-from loaders.times import moment
+from loaders.vibe.json_lines import read_lines
+from loaders.vibe.messages import FIELDS, Conversation, is_message
+from loaders.vibe.salvage import Damage, Record, Shape
+from loaders.vibe.sessions import Reading, Session
+from loaders.vibe.times import moment
 
 _TIMES = ("timestamp", "created_at", "created", "time")
 _PROJECTS = ("cwd", "project", "working_directory")

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from loaders.json_lines import read_lines
-from loaders.salvage import Damage, Record, Shape
-from loaders.unified_files import Fault, load_chunk, load_object, segments
+from loaders.vibe.json_lines import read_lines
+from loaders.vibe.salvage import Damage, Record, Shape
+from loaders.vibe.unified_files import Fault, load_chunk, load_object, segments
 
 IN_PROGRESS = "in_progress"
 _FIELDS = frozenset({"payload", "previous_record_sha256", "record_sha256", "sequence", "type"})

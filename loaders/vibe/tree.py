@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from loaders.shapes import MESSAGES, META, file_kind, head, is_session_folder, is_store
+from loaders.vibe.shapes import MESSAGES, META, file_kind, head, is_session_folder, is_store
 
 # What an agent keeps beside its logs, and large folders of other programs.
 _IGNORED = frozenset(

@@ -5,11 +5,11 @@ import re
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
-from loaders.headers import describe, salvaged_header
-from loaders.json_lines import read_lines
-from loaders.messages import MESSAGE, SUBAGENT, Conversation
-from loaders.salvage import Damage, Record
-from loaders.sessions import Reading, Session
+from loaders.vibe.headers import describe, salvaged_header
+from loaders.vibe.json_lines import read_lines
+from loaders.vibe.messages import MESSAGE, SUBAGENT, Conversation
+from loaders.vibe.salvage import Damage, Record
+from loaders.vibe.sessions import Reading, Session
 
 _SHORT_ID = re.compile(r"_([0-9a-f]{8})$")
 

@@ -4,9 +4,9 @@ import json
 import re
 from typing import Any
 
-from loaders.salvage import Record
-from loaders.sessions import Session
-from loaders.times import moment
+from loaders.vibe.salvage import Record
+from loaders.vibe.sessions import Session
+from loaders.vibe.times import moment
 
 _FIELDS = (
     "session_id",

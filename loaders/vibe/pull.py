@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from errors import BadInput
-from loaders.logs import Log, list_logs
+from loaders.vibe.logs import Log, list_logs
 
 PARTIAL = ".tmp"  # readers of logs pass such names over
 

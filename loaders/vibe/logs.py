@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from errors import BadInput
-from loaders.chat_lines import read_chats
-from loaders.sessions import Reading
-from loaders.tree import Sighting, look_at_file, look_below
-from loaders.vibe_file import read_file
-from loaders.vibe_folder import read_folder
-from loaders.vibe_unified import read_unified
+from loaders.vibe.chat_lines import read_chats
+from loaders.vibe.folder import read_folder
+from loaders.vibe.sessions import Reading
+from loaders.vibe.single_file import read_file
+from loaders.vibe.tree import Sighting, look_at_file, look_below
+from loaders.vibe.unified import read_unified
 
 __all__ = ["Listing", "Log", "Reading", "list_logs", "read_log"]
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from loaders.actions import Action, Redact
-from loaders.greetings import is_greeting
-from loaders.memories import Memory, composed
-from loaders.messages import last_quoted
-from loaders.turns import Step, Turn
+from loaders.vibe.actions import Action, Redact
+from loaders.vibe.greetings import is_greeting
+from loaders.vibe.memories import Memory, composed
+from loaders.vibe.messages import last_quoted
+from loaders.vibe.turns import Step, Turn
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document

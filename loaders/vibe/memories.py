@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from loaders.actions import Redact, line
-from loaders.times import stamp
+from loaders.vibe.actions import Redact, line
+from loaders.vibe.times import stamp
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
 
-    from loaders.sessions import Session
-    from loaders.turns import Turn
+    from loaders.vibe.sessions import Session
+    from loaders.vibe.turns import Turn
 
 _MOST = 32_000  # characters of a question or an answer; the middle of a longer one is left out
 _MOST_QUESTION = 500

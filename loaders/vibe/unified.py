@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from loaders.headers import describe
-from loaders.salvage import Record
-from loaders.sessions import Reading, Session
-from loaders.times import moment
-from loaders.unified_files import Fault, generations, load_object, read_bytes
-from loaders.unified_history import History, replay_journal, snapshot
-from loaders.unified_salvage import salvaged
-from loaders.unified_turns import turns_of
-from loaders.vibe_folder import read_header
+from loaders.vibe.folder import read_header
+from loaders.vibe.headers import describe
+from loaders.vibe.salvage import Record
+from loaders.vibe.sessions import Reading, Session
+from loaders.vibe.times import moment
+from loaders.vibe.unified_files import Fault, generations, load_object, read_bytes
+from loaders.vibe.unified_history import History, replay_journal, snapshot
+from loaders.vibe.unified_salvage import salvaged
+from loaders.vibe.unified_turns import turns_of
 
 _FORMAT = "mistral.vibe.unified-session-store/v1"  # whatever its minor version
 _TRIES = 8

@@ -5,8 +5,8 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from loaders.chat_lines import CHAT, is_conversation
-from loaders.salvage import Record
+from loaders.vibe.chat_lines import CHAT, is_conversation
+from loaders.vibe.salvage import Record
 
 MESSAGES, META = "messages.jsonl", "meta.json"
 

@@ -4,8 +4,8 @@ import re
 from datetime import datetime
 from typing import Any
 
-from loaders.salvage import Damage, Record, Shape
-from loaders.turns import Call, Done, Lost, Said, Step, Turn
+from loaders.vibe.salvage import Damage, Record, Shape
+from loaders.vibe.turns import Call, Done, Lost, Said, Step, Turn
 
 # A tuple, since a damaged log may hold a list in the place of a role, which no set can be asked for.
 SPEAKERS = ("system", "developer", "user", "assistant", "tool", "function")

@@ -5,11 +5,11 @@ import re
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
-from loaders.headers import describe, salvaged_header
-from loaders.json_array import elements
-from loaders.messages import MESSAGE, SUBAGENT, Conversation
-from loaders.salvage import Damage, Found, Record, decoded
-from loaders.sessions import Reading, Session
+from loaders.vibe.headers import describe, salvaged_header
+from loaders.vibe.json_array import elements
+from loaders.vibe.messages import MESSAGE, SUBAGENT, Conversation
+from loaders.vibe.salvage import Damage, Found, Record, decoded
+from loaders.vibe.sessions import Reading, Session
 
 _METADATA = re.compile(r'"metadata"\s*:\s*(?=\{)')
 _MESSAGES = re.compile(r'"messages"\s*:\s*\[(?=\s*\{\s*"role"\s*:)')

@@ -1,0 +1,1 @@
+"""The session logs of coding agents: Mistral Vibe, every version, and JSON lines of OpenAI messages."""
