@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 PAGE = 256
+# The ledger speaks of no collection yet: whoever comes next makes it anew, even if this run is ended.
+CLEARING = ""
 
 
 def checked(collection: Collection, setting: str) -> dict[str, Any]:
@@ -64,8 +66,8 @@ def prepare(
     Returns whether the ledger had to begin anew over a collection that holds something (see `sweep`).
     """
     if clear:
-        ledger.begin("")
-    if clear or collection.facts() is None:
+        ledger.begin(CLEARING)
+    if ledger.store() == CLEARING or collection.facts() is None:
         made = embedder()
         embedding = made.fingerprint()
         facts = {"schema": SCHEMA, "id": uuid4().hex, "setting": setting, "embedding": embedding}

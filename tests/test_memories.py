@@ -198,6 +198,20 @@ def test_logs_are_pulled_once_and_only_logs(app, logs, data_dir, tmp_path):
     assert app("pull-local", data_dir).returncode == 2
 
 
+@pytest.mark.parametrize(
+    "order", [["d7b405fd", "ac9b9188", "0123068a"], ["0123068a", "ac9b9188", "d7b405fd"]]
+)
+def test_a_compacted_session_is_one_in_whatever_order_its_folders_come(app, tmp_path, order):
+    folders = {folder.name[-8:]: folder for folder in (FIXTURES / "2.18.4" / "compaction-2x").iterdir()}
+    for name in order:
+        shutil.copytree(folders[name], tmp_path / "logs" / folders[name].name)
+        taken = facts(app("ingest", tmp_path / "logs", "--json"))
+    assert (taken["turns"], taken["left_out"]) == (2, {})
+    hits = facts(app("recall", "Read big.txt, then make app.py print v2", "--json"))["hits"]
+    assert hits[0]["text"].startswith("User: Read big.txt, then make app.py print v2.\nAssistant: It was v1.")
+    assert hits[0]["session_id"].startswith("d7b405fd")
+
+
 def test_a_session_that_is_being_written_is_read_and_grows(app, logs):
     facts(app("ingest", logs, "--json"))
     folder = session(logs, 2, (4, 5, 50))

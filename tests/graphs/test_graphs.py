@@ -54,6 +54,30 @@ def answering(answer, found=FOUND):
     return answer_graph(recalling(found), speaking), model
 
 
+def test_no_more_than_top_k_are_kept_and_a_choice_is_made_among_what_reaches_the_minimum():
+    found = [passage(f"p{number}", 0.9 - number / 100) for number in range(8)] + [passage("low", 0.1)]
+    kept = recall_graph(recalling(found)).invoke({"question": "which?"})["passages"]
+    assert [one.page_content for one in kept] == ["p0", "p1", "p2"]
+
+    def last(passages, k):
+        return list(passages)[-k:]
+
+    graph = recall_graph(recalling(found, choose=last, spare=9))
+    assert [one.page_content for one in graph.invoke({"question": "which?"})["passages"]] == [
+        "p5",
+        "p6",
+        "p7",
+    ]
+
+
+def test_a_scope_reaches_the_search():
+    seen = {}
+    find = lambda question, k, **scope: seen.update(scope) or FOUND  # noqa: E731  # one line says it
+    settings = {"top_k": 3, "min_score": 0.3, "render": prompts.numbered, "content_words": str.split}
+    recall_graph(Recalling(find=find, **settings)).invoke({"question": "which?", "scope": {"project": "/p"}})
+    assert seen == {"project": "/p"}
+
+
 def test_the_recall_graph_is_retrieve_score_filter_augment():
     nodes = list(recall_graph(recalling()).get_graph().nodes)
     assert nodes == ["__start__", "retrieve", "score_filter", "augment", "__end__"]

@@ -149,6 +149,19 @@ def test_many_threads_and_processes_at_once_lose_nothing(home, holder):
         one.close()
 
 
+def test_what_was_written_outlives_a_kill_right_after(home):
+    writing = (
+        "import os, sys; from pathlib import Path; from stores.holder import Shared; "
+        "from tests.stores.turns import point; shared = Shared(Path(sys.argv[1])); "
+        "shared.upsert([point(7, [[0, 1, 0]])]); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", writing, str(home)], cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGKILL
+    shared = Shared(home)
+    assert set(shared.ids({})) == {name(1), name(7)}
+    shared.close()
+
+
 def test_a_failure_keeps_its_kind(home, holder):
     shared = Shared(home)
     with pytest.raises(Exception, match="cannot be") as failure:

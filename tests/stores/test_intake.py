@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from errors import BadInput, PartMissing
+from errors import BadInput, PartMissing, StoreFailed
 from stores.conversations.embedded import Embedded
 from stores.forgotten import Forgotten
 from stores.intake import Intake
@@ -200,6 +200,15 @@ def test_what_is_forgotten_stays_forgotten(store, tmp_path, kind):
     assert forget(store.collection, store.ledger, store.forgotten, (kind, value)) == 0
 
 
+def test_what_is_forgotten_leaves_the_disk_too(store, tmp_path):
+    mark = b"Xq7vBuriedOak9Lm"
+    store.take(("a", [turn(1, f"User: where is it?\nAssistant: {mark.decode()}"), turn(2)]))
+    assert any(mark in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    forget(store.collection, store.ledger, store.forgotten, ("session", "s1"))
+    assert not any(mark in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    assert store.ledger.unfinished() == []
+
+
 def test_a_line_that_a_crash_cut_off_costs_no_other(tmp_path):
     file = tmp_path / "forgotten.jsonl"
     Forgotten(file).add([("session", "s1")])
@@ -226,3 +235,56 @@ def test_another_model_is_refused_with_the_cure(store, embedder):
     store.collection.create(facts | {"schema": 99}, 384)
     with pytest.raises(BadInput, match="schema 99"):
         store.prepare()
+
+
+class Breaking:
+    """A collection that fails at one operation, as a full disk or a lost server does."""
+
+    def __init__(self, collection, operation):
+        self._collection, self._operation = collection, operation
+
+    def __getattr__(self, name):
+        if name == self._operation:
+            raise StoreFailed("no space left")
+        return getattr(self._collection, name)
+
+
+def test_what_could_not_be_written_is_not_noted_and_goes_in_the_next_time(store):
+    store.prepare()
+    broken = Intake(Breaking(store.collection, "upsert"), store.ledger, store.forgotten, store.ask_embedder)
+    broken.take(Source("a", "1"), [turn(1), turn(2)])
+    with pytest.raises(StoreFailed):
+        broken.flush()
+    assert (store.ledger.count(), store.ledger.signatures()) == (0, {})
+    assert len(store.ledger.unfinished()) == 2
+    assert store.take(("a", [turn(1), turn(2)])).new == 2
+    assert store.ledger.unfinished() == []
+    assert store.collection.count() == 2
+
+
+def test_an_old_wording_that_could_not_be_removed_is_removed_the_next_time(store):
+    old, new = "User: Which port?\nAssistant: 80.", "User: Which port?\nAssistant: 8080."
+    store.take(("a", [turn(1, old)]))
+    broken = Intake(Breaking(store.collection, "delete"), store.ledger, store.forgotten, store.ask_embedder)
+    broken.take(Source("a", "2"), [turn(1, new)])
+    with pytest.raises(StoreFailed):
+        broken.flush()
+    store.take(("a", [turn(1, new)]))
+    assert store.texts() == [new]
+
+
+def test_forgetting_that_broke_off_is_remembered_all_the_same(store):
+    store.take(("a", [turn(1)]))
+    with pytest.raises(StoreFailed):
+        forget(Breaking(store.collection, "delete"), store.ledger, store.forgotten, ("session", "s1"))
+    store.prepare(clear=True)
+    assert store.take(("a", [turn(1)])).new == 0
+
+
+def test_a_cleared_store_that_was_ended_half_way_is_made_anew(store):
+    store.take(("a", [turn(1)]), ("gone", [turn(2)]))
+    broken = Breaking(store.collection, "create")
+    with pytest.raises(StoreFailed):
+        prepare(broken, store.ledger, MODEL, lambda: store.embedder, clear=True)
+    assert store.take(("a", [turn(1)])).new == 1
+    assert (store.collection.count(), store.ledger.count()) == (1, 1)

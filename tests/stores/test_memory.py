@@ -18,7 +18,7 @@ PODS = "User: Pods restart in a loop.\nAssistant: A startupProbe gives the app t
 TAB = "User: make says 'missing separator'.\nAssistant: Recipe lines must start with a TAB."
 NOISE = [
     f"User: Which colour has box {number}?\nAssistant: Box {number} is painted in colour {number * 7}."
-    for number in range(30)
+    for number in range(130)
 ]
 
 
@@ -68,9 +68,12 @@ def test_a_turn_that_only_words_find_still_has_its_true_cosine(remembered, embed
     turns = [turn(number, text, session=f"s{number}") for number, text in enumerate(NOISE)]
     odd = turn(99, "User: zyzzyva?\nAssistant: A beetle.", session="s99")
     memory = remembered([odd, *turns])
-    hit = memory.find("zyzzyva colour of box 3 painted", 40, {})
+    question = "zyzzyva colour of box 3 painted"
+    hit = memory.find(question, 140, {})
     (found,) = [one for one in hit if "zyzzyva" in one.page_content]
-    asked_for = embedder.query("zyzzyva colour of box 3 painted")
+    near = memory._collection.nearest([float(value) for value in embedder.query(question)], 100, {})
+    assert found.id not in dict(near)
+    asked_for = embedder.query(question)
     wanted = max(float(embedder.query(text) @ asked_for) for text in ("zyzzyva?", "A beetle."))
     assert found.metadata["score"] == pytest.approx(wanted, abs=2e-3)
 
@@ -136,6 +139,24 @@ def test_names_in_code_are_also_their_parts():
     for question in ("cors middleware", "CORSMiddleware", "test cart", "test_cart"):
         assert set(asked(question, ["english"])) & set(words["indices"]), question
     assert len(words["indices"]) == len(set(words["indices"])) == len(words["values"])
+
+
+def test_a_turn_answers_to_its_date_and_more_softly_to_the_words_before_it():
+    words = weighted(
+        "And if I pushed?", "english", "How do I move commits to a branch?", "2026-05-08T10:00:00Z"
+    )
+    weights = dict(zip(words["indices"], words["values"], strict=True))
+    (pushed,), (commits,) = asked("pushed", ["english"]), asked("commits", ["english"])
+    assert set(asked("8 May 2026", ["english"])) <= weights.keys()
+    assert 0 < weights[commits] < weights[pushed]
+
+
+def test_what_was_said_before_helps_to_find_a_turn(remembered):
+    first = turn(1, "User: How do I move commits to a branch?\nAssistant: With git branch.", session="s1")
+    second = turn(2, "User: And if I pushed?\nAssistant: Then revert, do not rewrite.", session="s1")
+    other = turn(3, "User: And if I pushed?\nAssistant: Then the door opens, do not fear.", session="s2")
+    found = remembered([other, first, second]).find("move commits after I pushed", 3, {})
+    assert texts(found).index(second.page_content) < texts(found).index(other.page_content)
 
 
 def test_a_word_weighs_more_the_more_often_it_stands_but_never_much_more():
