@@ -66,10 +66,10 @@ def test_meaning_and_words_find_the_turn_with_a_cosine_and_a_relevance(remembere
 
 def test_a_turn_that_only_words_find_still_has_its_true_cosine(remembered, embedder):
     turns = [turn(number, text, session=f"s{number}") for number, text in enumerate(NOISE)]
-    odd = turn(99, "User: zyzzyva?\nAssistant: A beetle.", session="s99")
+    odd = turn(999, "User: zyzzyva?\nAssistant: A beetle.", session="s99")
     memory = remembered([odd, *turns])
     question = "zyzzyva colour of box 3 painted"
-    hit = memory.find(question, 140, {})
+    hit = memory.find(question, 40, {})
     (found,) = [one for one in hit if "zyzzyva" in one.page_content]
     near = memory._collection.nearest([float(value) for value in embedder.query(question)], 100, {})
     assert found.id not in dict(near)
