@@ -66,7 +66,8 @@ def test_meaning_and_words_find_the_turn_with_a_cosine_and_a_relevance(remembere
 
 def test_a_turn_that_only_words_find_still_has_its_true_cosine(remembered, embedder):
     turns = [turn(number, text, session=f"s{number}") for number, text in enumerate(NOISE)]
-    odd = turn(999, "User: zyzzyva?\nAssistant: A beetle.", session="s99")
+    said = "What was in the dictionary?", "The last word that I read at night by the fire was zyzzyva."
+    odd = turn(999, f"User: {said[0]}\nAssistant: {said[1]}", session="s99")
     memory = remembered([odd, *turns])
     question = "zyzzyva colour of box 3 painted"
     hit = memory.find(question, 40, {})
@@ -74,7 +75,7 @@ def test_a_turn_that_only_words_find_still_has_its_true_cosine(remembered, embed
     near = memory._collection.nearest([float(value) for value in embedder.query(question)], 100, {})
     assert found.id not in dict(near)
     asked_for = embedder.query(question)
-    wanted = max(float(embedder.query(text) @ asked_for) for text in ("zyzzyva?", "A beetle."))
+    wanted = max(float(embedder.query(text) @ asked_for) for text in said)
     assert found.metadata["score"] == pytest.approx(wanted, abs=2e-3)
 
 
