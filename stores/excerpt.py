@@ -14,22 +14,21 @@ def excerpt(text: str, start: int, end: int, longest: int, words: Collection[str
     if len(text) <= longest:
         return text
     opening = int(longest * OPENING_SHARE)
-    if start <= opening:
-        return _until(text, longest - len(GAP)) + GAP.rstrip()
     room = longest - opening - 2 * len(GAP)
     middle = _densest(text.lower(), (start, end), words, room)
-    first = max(opening, min(middle - room // 2, len(text) - room))
-    rest = _from(text[first : first + room]) if first > opening else text[first : first + room]
+    first = max(0, min(middle - room // 2, len(text) - room))
+    if first <= opening:
+        return _until(text, longest - len(GAP)) + GAP.rstrip()
     tail = "" if first + room >= len(text) else GAP.rstrip()
-    return _until(text, opening) + GAP + rest + tail
+    return _until(text, opening) + GAP + _from(text[first : first + room]) + tail
 
 
 def _densest(text: str, within: tuple[int, int], words: Collection[str], room: int) -> int:
-    """The middle of the place where most words stand near each other; without any, the middle of it all."""
+    """The middle of the place where most words stand near each other; without any, of the beginning."""
     start, end = within
     at = sorted({found.start() for word in words for found in re.finditer(re.escape(word), text[start:end])})
     if not at:
-        return (start + end) // 2
+        return start + min(end - start, room) // 2
     near = max(([one for one in at if 0 <= one - first < room] for first in at), key=len)
     return start + (near[0] + near[-1]) // 2
 

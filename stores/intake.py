@@ -84,6 +84,8 @@ class Intake:
 
     def flush(self) -> None:
         """Store what is queued, then move the cursors."""
+        # What one log no longer tells another may have begun to tell.
+        self._gone = {one: turn for one, turn in self._gone.items() if one not in self._queue}
         write, relabel, old = self._plan()
         self._ledger.announce(one.wanted.point for one in write)
         if write:

@@ -26,6 +26,10 @@ WORD = re.compile(r"\w+")
 # A relevance is not known more exactly than this: below it the newer turn is the better one.
 EQUAL = 3
 LANGUAGES_SECONDS = 60.0
+# What is pasted after the question costs time and tells little.
+QUESTION_LONGEST = 4000
+# So many long turns, best first, have their windows compared; below them the words decide.
+COMPARED = 10
 
 
 class Memory:
@@ -37,6 +41,7 @@ class Memory:
 
     def find(self, question: str, k: int, scope: Scope) -> list[Document]:
         """The k most relevant turns; metadata gains `score` (the cosine) and `relevance` (fused, 0..1)."""
+        question = question[:QUESTION_LONGEST]
         language = detect(question)
         vector = self._embedder.query(question)
         given = [float(value) for value in vector]
@@ -52,7 +57,7 @@ class Memory:
         near |= dict(self._collection.cosines(given, [point for point in chosen if point not in near]))
         found = self._collection.fetch(list(chosen), False)
         documents = [_document(point, near[point["id"]], chosen[point["id"]]) for point in found]
-        documents.sort(key=lambda hit: hit.metadata["time"] or "", reverse=True)
+        documents.sort(key=lambda hit: hit.metadata.get("time") or "", reverse=True)
         documents.sort(key=lambda hit: round(hit.metadata["relevance"], EQUAL), reverse=True)
         return self._shortened(documents, vector, content_words(question, language))
 
@@ -66,15 +71,14 @@ class Memory:
     def _shortened(self, documents: list[Document], vector: Vectors, words: list[str]) -> list[Document]:
         """A turn that is too long is delivered by its beginning and the stretch that answers best."""
         long = [hit.id for hit in documents if len(hit.page_content) > self._longest and hit.id]
-        windows = (
-            {point["id"]: point["windows"] for point in self._collection.fetch(long, True)} if long else {}
-        )
+        fetched = self._collection.fetch(long[:COMPARED], True) if long else []
+        windows = {point["id"]: np.array(point["windows"]) for point in fetched}
         for hit in documents:
             stretches = hit.metadata.pop("stretches", [])
-            if hit.id in windows:
-                best = int(np.argmax(np.array(windows[hit.id]) @ vector))
-                start, end = stretches[best] if best < len(stretches) else (0, self._longest)
-                hit.page_content = excerpt(hit.page_content, start, end, self._longest, words)
+            start, end = 0, len(hit.page_content)
+            if hit.id in windows and stretches:
+                start, end = stretches[int(np.argmax(windows[hit.id] @ vector))]
+            hit.page_content = excerpt(hit.page_content, start, end, self._longest, words)
         return documents
 
 

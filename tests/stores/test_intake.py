@@ -130,6 +130,12 @@ def test_a_turn_that_its_only_log_no_longer_tells_goes_but_not_when_the_log_is_d
     assert [text for text in store.texts() if "number 2" in text] == store.texts()
 
 
+def test_a_turn_that_moves_from_one_log_to_another_stays(store):
+    store.take(("a", [turn(1), turn(2)]))
+    store.take(("a", [turn(1)]), ("b", [turn(2)]))
+    assert store.collection.count() == store.ledger.count() == 2
+
+
 def test_the_log_of_another_version_of_the_same_session_is_the_same_turn(store):
     old = turn(1, identity="1.x told", format="1.x")
     new = turn(1, identity="3.x told", format="3.x")

@@ -94,6 +94,20 @@ def test_a_long_turn_is_found_by_its_end_delivered_once_and_cut_to_its_share(rem
     assert "stretches" not in hit.metadata
 
 
+def test_turns_without_a_date_are_found_too(remembered):
+    undated = [
+        turn(number, text, session=f"s{number}", time=None, started=None)
+        for number, text in enumerate([TAB, PODS])
+    ]
+    assert len(remembered(undated).find("missing separator", 5, {})) == 2
+
+
+def test_a_long_question_is_looked_up_by_its_beginning(remembered):
+    memory = remembered([turn(1, TAB, session="s1"), turn(2, PODS, session="s2")])
+    found = memory.find("make says missing separator " + "and here is all of the log " * 4000, 1, {})
+    assert texts(found) == [TAB]
+
+
 def test_newest_first_among_equals(remembered):
     same = "User: What is our release day?\nAssistant: Thursday it is, always."
     turns = [turn(number, same, session=f"s{number}") for number in (5, 20, 9)]
@@ -129,6 +143,12 @@ def test_an_excerpt_keeps_to_its_length_and_shows_the_stretch(longest, start):
     assert text[start + 20 : start + 40] in cut
     assert all(word in text.split() for word in cut.replace("[…]", " ").split()[1:-1])
     assert excerpt("short", 0, 5, longest) == "short"
+
+
+def test_an_excerpt_goes_where_the_words_are():
+    text = "Beginning. " + "noise " * 500 + "the needle is red here " + "noise " * 500
+    assert "needle is red" in excerpt(text, 0, len(text), 400, ["needle", "red"])
+    assert excerpt(text, 0, len(text), 400, ["absent"]).startswith("Beginning. noise")
 
 
 def test_an_excerpt_of_a_text_without_words_keeps_to_its_length_too():
