@@ -16,7 +16,6 @@ from typing import Annotated, Any
 
 import typer
 from langchain_core.documents import Document
-from rich.table import Table
 
 import settings
 from benchmarks import baselines, questions
@@ -86,12 +85,7 @@ def main(
             {"set": asked.name, "texts": len(asked.texts), "questions": len(asked.asked), "rows": rows}
         )
         return
-    table = Table(title=f"{asked.name}: {len(asked.texts)} texts, {len(asked.asked)} questions")
-    for heading in rows[0]:
-        table.add_column(heading, justify="left" if heading == "method" else "right")
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    show.console().print(table)
+    show.rows(rows, f"{asked.name}: {len(asked.texts)} texts, {len(asked.asked)} questions")
 
 
 if __name__ == "__main__":

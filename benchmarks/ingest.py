@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 import settings
 from benchmarks import sessions
@@ -78,12 +77,7 @@ def main(
     if json:
         show.as_json({"set": f"{count} sessions", "rows": rows})
         return
-    table = Table()
-    for heading in rows[0]:
-        table.add_column(heading, justify="left" if heading == "method" else "right")
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    show.console().print(table)
+    show.rows(rows, f"{count} sessions")
 
 
 if __name__ == "__main__":

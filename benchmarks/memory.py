@@ -21,7 +21,6 @@ from typing import Annotated, Any
 
 import typer
 from langchain_core.documents import Document
-from rich.table import Table
 
 import settings
 from benchmarks import baselines, locomo
@@ -129,12 +128,7 @@ def main(
         show.as_json({"set": data.stem, "messages": messages, "rows": rows})
         return
     questions = sum(len(conversation.asked) for conversation in conversations)
-    table = Table(title=f"{data.stem}: {len(conversations)} conversations, {questions} questions")
-    for heading in rows[0]:
-        table.add_column(heading, justify="left" if heading == "method" else "right")
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    show.console().print(table)
+    show.rows(rows, f"{data.stem}: {len(conversations)} conversations, {questions} questions")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ from uuid import UUID
 
 import numpy as np
 import typer
-from rich.table import Table
 
 import settings
 from benchmarks.place import borrow_model
@@ -122,14 +121,10 @@ def main(
     if json:
         show.as_json(facts)
         return
-    table = Table(
-        title=f"{facts['turns']:,} turns, built in {facts['built_s']} s, {facts['mb']} MB on the disk"
+    show.rows(
+        facts["rows"],
+        f"{facts['turns']:,} turns, built in {facts['built_s']} s, {facts['mb']} MB on the disk",
     )
-    for heading in ("what", "p50_ms", "p95_ms"):
-        table.add_column(heading, justify="left" if heading == "what" else "right")
-    for row in facts["rows"]:
-        table.add_row(*(str(value) for value in row.values()))
-    show.console().print(table)
 
 
 if __name__ == "__main__":

@@ -141,6 +141,16 @@ def problems(rows: Sequence[Mapping[str, str]], heading: str = "not read") -> No
     console().print(table)
 
 
+def rows(found: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Measurements: a row each, the first column names it."""
+    table = Table(title=title)
+    for number, heading in enumerate(found[0]):
+        table.add_column(heading, justify="right" if number else "left")
+    for row in found:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    console().print(table)
+
+
 def checks(rows: Sequence[Mapping[str, Any]]) -> None:
     """The diagnosis: a line a check, with the cure where it failed."""
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
