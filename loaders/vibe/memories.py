@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _MOST = 32_000  # characters of a question or an answer; the middle of a longer one is left out
 _MOST_QUESTION = 500
+_MOST_TITLE = 50  # as Vibe cuts its own
 _LEFT_OUT = " […] "
 
 
@@ -40,7 +41,7 @@ class Memory:
 
 def composed(session: "Session", turns: "Iterable[tuple[int, Turn]]", redact: Redact) -> Iterator[Memory]:
     """The memories of one session's turns; a turn comes with its number."""
-    title = redact(session.title)[0] if session.title else None
+    title = _title(session, redact)
     seen: Counter[str] = Counter()
     for number, turn in turns:
         user, in_user = redact(turn.user.strip())
@@ -68,6 +69,18 @@ def composed(session: "Session", turns: "Iterable[tuple[int, Turn]]", redact: Re
         }
         content = "\n".join([*said, f"Actions: {actions}"] if actions else said)
         yield Memory(identity, alike, session.format, content, metadata)
+
+
+def _title(session: "Session", redact: Redact) -> str | None:
+    """The session's title; where it is the question's beginning, a secret must not be cut in two."""
+    if not session.title:
+        return None
+    begun = " ".join(session.title.rstrip("….").split())
+    asked = " ".join(session.turns[0].user.split()) if session.turns else ""
+    if not asked.startswith(begun):
+        return redact(session.title)[0]
+    whole = redact(asked)[0]
+    return whole if len(whole) <= _MOST_TITLE else f"{whole[:_MOST_TITLE].rstrip()}…"
 
 
 def _identity(session: "Session", key: str | None, said: tuple[str, str], seen: Counter[str]) -> str:
