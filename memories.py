@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import settings
-from errors import BadInput
+from errors import BadInput, StoreFailed
 from terminal.progress import Bar
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ class Memories:
     def __init__(self, chosen: settings.Settings, embedder: Callable[[], Embedder]) -> None:
         self.settings = chosen
         self._embedder = embedder
-        self._home = chosen.data_dir / "memory"
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -42,6 +41,17 @@ class Memories:
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
+
+    @cached_property
+    def home(self) -> Path:
+        """Where everything about past sessions lies, open to its user alone."""
+        home = self.settings.data_dir / "memory"
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            home.chmod(0o700)
+        except OSError as error:
+            raise StoreFailed(f"{home} cannot be written: {error.strerror}.") from error
+        return home
 
     @cached_property
     def collection(self) -> Collection:
@@ -54,7 +64,7 @@ class Memories:
             return Server.at(chosen.qdrant_url, key, chosen.qdrant_collection)
         from stores.holder import Shared
 
-        shared = Shared(self._home / chosen.qdrant_collection)
+        shared = Shared(self.home / chosen.qdrant_collection)
         self._open.callback(shared.close)
         return cast("Collection", shared)  # it forwards every operation of one
 
@@ -63,8 +73,7 @@ class Memories:
         """What was taken in already."""
         from stores.ledger import Ledger
 
-        self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        ledger = Ledger(self._home / f"{self.settings.qdrant_collection}.ledger")
+        ledger = Ledger(self.home / f"{self.settings.qdrant_collection}.ledger")
         self._open.callback(ledger.close)
         return ledger
 
@@ -73,7 +82,7 @@ class Memories:
         """What no log may bring back."""
         from stores.forgotten import Forgotten
 
-        return Forgotten(self._home / "forgotten.jsonl")
+        return Forgotten(self.home / "forgotten.jsonl")
 
     @cached_property
     def memory(self) -> Memory:
@@ -100,10 +109,10 @@ class Memories:
         started = time.monotonic()
         chosen = self.settings
         listing = self._listing(root)
-        with held(self._home / "lock"), Bar() as bar:
+        with held(self.home / "lock"), Bar() as bar:
             lost = prepare(self.collection, self.ledger, chosen.embedding_model, self._embedder, clear=clear)
             intake = Intake(self.collection, self.ledger, self.forgotten, self._embedder)
-            Ingest(listing, self.ledger, intake, Redactor(chosen.data_dir / "models"), bar).run()
+            Ingest(listing, self.ledger, intake, Redactor(chosen.data_dir / "models" / "rules"), bar).run()
             if lost:
                 sweep(self.collection, self.ledger)
             if intake.taken.new or intake.taken.changed:
@@ -178,7 +187,7 @@ class Memories:
             "projects": len(projects),
             "by_project": projects,
             "embedding": {"model": embedding["model"], "dim": embedding["dimension"]},
-            "store": chosen.qdrant_url or f"embedded in {self._home / chosen.qdrant_collection}",
+            "store": chosen.qdrant_url or f"embedded in {self.home / chosen.qdrant_collection}",
         }
 
     def forget(self, kind: str, value: str) -> int:
@@ -186,7 +195,7 @@ class Memories:
         from stores.lock import held
         from stores.upkeep import checked, forget
 
-        with held(self._home / "lock", FORGET_WAIT_SECONDS):
+        with held(self.home / "lock", FORGET_WAIT_SECONDS):
             checked(self.collection, self.settings.embedding_model)
             what = (kind, self.project(value) if kind == "project" else value)
             return forget(self.collection, self.ledger, self.forgotten, what)

@@ -131,7 +131,7 @@ def _write_graph(folder: Path, path: Path) -> None:
         raise PartMissing(f"The weights in {folder} are damaged: run `make clean setup`.")
     data = minilm_graph.assemble(folder).SerializeToString()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as partial:
             partial.write(data)
         Path(partial.name).replace(path)

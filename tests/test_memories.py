@@ -98,6 +98,13 @@ def test_recall_is_held_to_a_project_by_folder_or_name_and_leaves_a_session_out(
     assert "/srv/other" in doubtful.stderr
 
 
+def test_the_memory_is_open_to_its_user_alone(app, logs, data_dir):
+    facts(app("stats", "--json"))
+    facts(app("ingest", logs, "--json"))
+    assert (data_dir / "memory").stat().st_mode & 0o077 == 0
+    assert (data_dir / "models" / "rules").stat().st_mode & 0o077 == 0
+
+
 def test_a_person_reads_tables(app, logs):
     done = app("ingest", logs)
     headings, row = done.stdout.splitlines()[:2]
