@@ -12,7 +12,7 @@ from stores.intake import Intake
 from stores.ledger import Ledger, Source
 
 if TYPE_CHECKING:
-    from loaders.secrets import Redactor
+    from loaders.secrets.redactor import Redactor
 
 READER = "1"  # change it whenever the same log would be told otherwise
 Group = list[tuple[Log, Reading]]

@@ -101,7 +101,7 @@ class Memories:
     def ingest(self, root: Path | None, *, clear: bool = False) -> dict[str, Any]:
         """Take in the logs below a folder (DATA_DIR without one); what is known already costs a look."""
         from ingest import Ingest, report
-        from loaders.secrets import Redactor
+        from loaders.secrets.redactor import Redactor
         from stores.intake import Intake
         from stores.lock import held
         from stores.upkeep import prepare, sweep

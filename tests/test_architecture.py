@@ -40,7 +40,7 @@ ONE_PLACE = {
     "qdrant_edge": {"stores/conversations/embedded.py"},
     "qdrant_client": {"stores/conversations/server.py"},
     "langchain_qdrant": {"stores/conversations/server.py"},
-    "kingfisher_sdk": {"loaders/secrets.py"},
+    "kingfisher_sdk": {"loaders/secrets/redactor.py"},
     "sqlite3": {"stores/ledger.py"},
     "xllamacpp": {"models/embedded.py"},
     "pydantic_settings": {"settings.py"},

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loaders.secrets import Redactor
+from loaders.secrets.redactor import Redactor
 
 HERE = Path(__file__).parent
 LABELLED = HERE / "secrets_labelled.jsonl"
@@ -401,7 +401,7 @@ def test_a_hostile_line_takes_no_more_than_its_length(redactor, unit):
 
 def test_it_is_the_same_in_every_process(redactor, cache):
     text = "\n".join(PIECES)
-    code = "import sys; from pathlib import Path; from loaders.secrets import Redactor\n"
+    code = "import sys; from pathlib import Path; from loaders.secrets.redactor import Redactor\n"
     code += "sys.stdout.buffer.write(Redactor(Path(sys.argv[1])).redact(sys.stdin.read()).text.encode())"
     for seed in ("1", "2"):
         run = subprocess.run(

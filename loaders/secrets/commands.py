@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from loaders.secret_values import looks_chosen, looks_random
-from loaders.secret_windows import Rule, given
+from loaders.secrets.values import looks_chosen, looks_random
+from loaders.secrets.windows import Rule, given
 
 OPERAND = r"(?:'(?P<a>[^'\n]{1,128})'|\"(?P<b>[^\"\n]{1,128})\"|[\"']?(?P<c>[^\s\"'`<>|;]{1,128}))"
 _NO_PORT = r"(?![\d.]*:?\d+:\d+)"  # docker run -p 27017:27017 mongo

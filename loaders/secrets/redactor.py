@@ -10,11 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loaders.secret_blocks import boxed
-from loaders.secret_rules import surrounded
-from loaders.secret_shapes import shaped
-from loaders.secret_values import Span, is_distinctive, is_literal
-from loaders.secret_words import named
+from loaders.secrets.blocks import boxed
+from loaders.secrets.rules import surrounded
+from loaders.secrets.shapes import shaped
+from loaders.secrets.values import Span, is_distinctive, is_literal
+from loaders.secrets.words import named
 
 if TYPE_CHECKING:
     from kingfisher_sdk import Finding, Scanner

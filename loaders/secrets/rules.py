@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from loaders.secret_calls import CALLS
-from loaders.secret_commands import COMMANDS
-from loaders.secret_sentences import SENTENCES
-from loaders.secret_services import SERVICES
-from loaders.secret_values import Span, is_basic, is_code, is_literal, is_phrase, looks_chosen, looks_random
-from loaders.secret_windows import Rule, Search, given
+from loaders.secrets.calls import CALLS
+from loaders.secrets.commands import COMMANDS
+from loaders.secrets.sentences import SENTENCES
+from loaders.secrets.services import SERVICES
+from loaders.secrets.values import Span, is_basic, is_code, is_literal, is_phrase, looks_chosen, looks_random
+from loaders.secrets.windows import Rule, Search, given
 
 _S = r"[\"'`]{0,8}\s{0,3}[:=]\s{0,3}[\"'`]{0,8}"  # between the name and the value of a header
 

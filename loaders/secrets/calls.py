@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from loaders.secret_commands import OPERAND
-from loaders.secret_values import looks_chosen, looks_random
-from loaders.secret_windows import Rule, given
+from loaders.secrets.commands import OPERAND
+from loaders.secrets.values import looks_chosen, looks_random
+from loaders.secrets.windows import Rule, given
 
 _PAIR = r"\s*[\"'][^\"'\n]{1,64}[\"']\s*,\s*[\"'](?P<a>[^\"'\n]{1,128})[\"']\s*[,)]"  # "user", "password"
 _LAST = r"\(\s*(?:[^()\n\"']{1,60},|[\"'][^\"'\n]{1,100}[\"']\s*,)?" + _PAIR

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from loaders.secret_values import Span, is_code, is_literal
+from loaders.secrets.values import Span, is_code, is_literal
 
 
 class Rule(NamedTuple):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from loaders import secret_places as places
-from loaders.secret_names import KEYWORD, Name, classify
-from loaders.secret_places import Place, ends_sentence, is_alone, is_shell, placed
-from loaders.secret_values import (
+from loaders.secrets import places
+from loaders.secrets.names import KEYWORD, Name, classify
+from loaders.secrets.places import Place, ends_sentence, is_alone, is_shell, placed
+from loaders.secrets.values import (
     GRAMMAR,
     Span,
     is_basic,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from loaders.secret_values import is_key, looks_random
-from loaders.secret_windows import Rule
+from loaders.secrets.values import is_key, looks_random
+from loaders.secrets.windows import Rule
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _COMMIT = re.compile(r"[0-9a-f]{40}")

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from loaders.secret_values import vocabulary
+from loaders.secrets.values import vocabulary
 
 
 class Name(NamedTuple):

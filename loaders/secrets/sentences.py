@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from loaders.secret_values import GRAMMAR, is_compound_name, is_statement, looks_chosen
-from loaders.secret_windows import Rule, given
+from loaders.secrets.values import GRAMMAR, is_compound_name, is_statement, looks_chosen
+from loaders.secrets.windows import Rule, given
 
 _NAMED = r"(?:password|passwd|passphrase|pass|pw|pwd|contraseña|clave)"
 _THE = r"(?:(?:the|its|my|el|la|su|mi)\s)?"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from loaders.secret_values import Span, entropy, is_key, is_shuffled
+from loaders.secrets.values import Span, entropy, is_key, is_shuffled
 
 # Looser than the services are: people cut their keys and change them before they show them.
 _SHAPES = {

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from itertools import zip_longest
 
-from loaders.secret_names import classify
-from loaders.secret_values import Span, entropy, is_literal, looks_chosen, looks_random
+from loaders.secrets.names import classify
+from loaders.secrets.values import Span, entropy, is_literal, looks_chosen, looks_random
 
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}-----")
