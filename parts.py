@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from memories import Memories
     from models.endpoint import Endpoint, Wanted
 
-MEMORY_SPARE = 5  # near-duplicates and the third turn of a session make room
+MEMORY_SPARE = 4  # near-duplicates and the third turn of a session make room
 TRIAL_TOKENS = 80  # a sentence; beyond it the trial model repeats itself
 
 
