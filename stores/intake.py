@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from stores.embeddings import Embedder
 
-BATCH = 64
+BATCH = 128
 FORGOTTEN = "forgotten"
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # How the readers mark who says what; what was done goes with the answer.
 ROLES = ("User", "Assistant")
 # A shorter text is delivered whole, and nobody asks where its windows are.
-LONG = 500
+LONG = 1000
 Span = tuple[int, int]
 
 

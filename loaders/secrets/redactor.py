@@ -49,7 +49,7 @@ class Redactor:
         # Compiled rules, which take seconds to make; kingfisher leaves it alone where others may write.
         self._cache = cache
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Changes whenever the rules do."""
         return f"kingfisher {version('kingfisher-secret-scanner')}, own rules {OWN_RULES}"
