@@ -3,7 +3,6 @@
 The suite kills a few times; `make test-kill` kills two hundred times.
 """
 
-import math
 import os
 import random
 import subprocess
@@ -22,19 +21,35 @@ KILLS = int(os.environ.get("INGEST_KILLS", "5"))
 TURNS, SESSIONS = 6, 5
 
 
-def run(environment, logs, cwd, limit):
-    """How many seconds an ingest took; None for one that was killed after so many."""
+def run(environment, logs, cwd, moment):
+    """Run an ingest; with a moment ("loading" or "writing", seconds) kill it so long after that began.
+
+    Returns whether it was killed.
+    """
+    ledger = Path(environment["DATA_DIR"]) / "memory" / "conversations.ledger-wal"
     words = [sys.executable, str(ROOT / "app.py"), "ingest", str(logs), "--json"]
-    began = time.monotonic()
+    before = written(ledger)
     with subprocess.Popen(words, cwd=cwd, env=environment, stdout=-1, stderr=-1) as process:
-        try:
-            process.communicate(timeout=limit)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            return None
-    assert process.returncode == 0
-    return time.monotonic() - began
+        if moment is not None:
+            phase, seconds = moment
+            while phase == "writing" and process.poll() is None and written(ledger) == before:
+                time.sleep(0.002)
+            try:
+                process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        process.communicate()
+    assert process.returncode in {0, -9}
+    return process.returncode == -9
+
+
+def written(file):
+    """When a file was last written, and how long it is."""
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def more(logs, number):
@@ -64,17 +79,14 @@ def test_a_killed_ingest_ends_in_the_same_state_as_an_undisturbed_one(
 ):
     logs = tmp_path / "logs"
     more(logs, 0)
-    # The first run compiles rules and models; how long a run takes is learnt from the last whole one.
     run(environment, logs, tmp_path, None)
-    chance, killed, number, duration = random.Random(2), 0, 0, math.inf
+    chance, killed, number = random.Random(2), 0, 0
     while killed < KILLS and number < 4 * KILLS + 4:
         number += 1
         more(logs, number)
-        # Most of a run is loading; the moments of writing are near its end.
-        limit = None if duration == math.inf else duration * chance.uniform(0.35, 1.1)
-        took = run(environment, logs, tmp_path, limit)
-        killed += took is None
-        duration = took or duration
+        # Most of a run is loading; what matters is from the first word in the ledger on.
+        moment = ("loading", chance.uniform(0, 2)) if number % 5 == 0 else ("writing", chance.uniform(0, 2))
+        killed += run(environment, logs, tmp_path, moment)
     print(f"{killed} of {number} runs were killed")
     assert killed == KILLS
     fresh = tmp_path / "fresh"
