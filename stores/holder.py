@@ -137,7 +137,8 @@ class _Holder:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with suppress(OSError, ValueError), connection, connection.makefile("rwb") as stream:
+        nonsense = (OSError, ValueError, KeyError, TypeError)
+        with suppress(*nonsense), connection, connection.makefile("rwb") as stream:
             for line in stream:
                 reply = self._answer(json.loads(line))
                 stream.write(json.dumps(reply).encode() + b"\n")

@@ -83,7 +83,9 @@ class Intake:
             self.flush()
 
     def flush(self) -> None:
-        """Store what is queued, then move the cursors."""
+        """Store what is queued, then move the cursors; with nothing queued, touch nothing."""
+        if not self._sources:
+            return
         # What one log no longer tells another may have begun to tell.
         self._gone = {one: turn for one, turn in self._gone.items() if one not in self._queue}
         write, relabel, old = self._plan()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from errors import BadInput, PartMissing
 from stores.collection import Collection, Point, Scope
@@ -101,19 +101,24 @@ def forget(collection: Collection, ledger: Ledger, forgotten: Forgotten, what: t
     It is remembered first, so that a run that is ended half-way forgets too much rather than too little.
     """
     kind, value = what
-    found = (
-        [collection.fetch([value], False)] if kind == "id" else list(_pages(collection, _scope(kind, value)))
-    )
-    points = [point for page in found for point in page]
+    one = kind == "id"
+    points = collection.fetch([_id(value)], False) if one else _within(collection, _scope(kind, value))
     told = [point["payload"]["metadata"] for point in points]
-    rows = [("identity", name) for one in told for name in (one["identity"], one["alike"])]
-    forgotten.add(rows if kind == "id" else [(kind, value), *rows])
+    rows = [("identity", turn[name]) for turn in told for name in ("identity", "alike")]
+    forgotten.add(rows if one else [(kind, value), *rows])
     if points:
         collection.delete([point["id"] for point in points])
         collection.purge()
         with ledger.writing():
-            ledger.drop(one["identity"] for one in told)
+            ledger.drop(turn["identity"] for turn in told)
     return len(points)
+
+
+def _id(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError as error:
+        raise BadInput(f"{text} is not the id of a turn: `recall` shows them.") from error
 
 
 def _scope(kind: str, value: str) -> Scope:

@@ -133,6 +133,9 @@ def test_what_cannot_be_used_is_one_sentence(app, logs, tmp_path):
     assert app("forget", "--session", "x").returncode == 2
     assert app("forget", "--yes").returncode == 2
     facts(app("ingest", logs, "--json"))
+    nonsense = app("forget", "--id", "nonsense", "--yes")
+    assert (nonsense.returncode, nonsense.stderr.count("\n")) == (2, 1)
+    assert "recall" in nonsense.stderr
     other = app("recall", "anything", EMBEDDING_MODEL=str(tmp_path / "other"))
     assert other.returncode == 2
     assert "ingest-clear" in other.stderr
@@ -254,6 +257,17 @@ def test_doctor_covers_the_store_and_the_logs(app, logs):
     assert rows["memory"]["ok"]
     assert "8 turns" in rows["memory"]["detail"]
     assert "logs" in rows
+
+
+def test_the_cure_that_a_damaged_store_names_cures_it(app, logs, data_dir):
+    facts(app("ingest", logs, "--json"))
+    for segment in (data_dir / "memory" / "conversations" / "shard" / "segments").iterdir():
+        (segment / "segment.json").write_text("{")
+    damaged = app("recall", "machine 5")
+    assert (damaged.returncode, damaged.stderr.count("\n")) == (1, 1)
+    assert "make ingest-clear" in damaged.stderr
+    assert facts(app("ingest", logs, "--clear", "--json"))["new"] == 8
+    assert facts(app("recall", "machine 5", "--json"))["hits"]
 
 
 def test_a_read_only_data_folder_is_one_sentence(app, logs, data_dir):

@@ -24,7 +24,12 @@ class Embedded(Qdrant):
         home.mkdir(parents=True, exist_ok=True)
         for leftover in home.glob(f"{PARTIAL}*"):
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-        self._open = self._load() if self._facts.is_file() else None
+        self._open: edge.EdgeShard | None = None
+        self._damage: StoreFailed | None = None
+        try:
+            self._open = self._load() if self._facts.is_file() else None
+        except StoreFailed as damage:  # told to whoever uses it; `create` makes it anew all the same
+            self._damage = damage
 
     def close(self) -> None:
         """Write what is pending and let another process open the folder."""
@@ -34,11 +39,14 @@ class Embedded(Qdrant):
 
     def facts(self) -> dict[str, Any] | None:
         """What the collection was made with."""
+        if self._damage is not None:
+            raise self._damage
         return None if self._open is None else dict(self._made()["facts"])
 
     def create(self, facts: dict[str, Any], dimension: int) -> None:
         """Make it anew; there is none until the facts are written, last of all."""
         self.close()
+        self._damage = None
         self._facts.unlink(missing_ok=True)
         shutil.rmtree(self._home / "shard", ignore_errors=True)
         partial = self._home / f"{PARTIAL}shard"
@@ -105,7 +113,7 @@ class Embedded(Qdrant):
     @property
     def _shard(self) -> edge.EdgeShard:
         if self._open is None:
-            raise PartMissing(NOTHING)
+            raise self._damage or PartMissing(NOTHING)
         return self._open
 
     def _load(self, config: edge.EdgeConfig | None = None) -> edge.EdgeShard:

@@ -52,7 +52,8 @@ class Server(Qdrant):
         )
 
     def create(self, facts: dict[str, Any], dimension: int) -> None:
-        """Make it anew."""
+        """Make it anew; what somebody else made is never removed."""
+        self.facts()
         models = self._models
         dense = models.VectorParams(
             size=dimension,

@@ -174,8 +174,13 @@ def test_a_damaged_shard_is_one_sentence_with_the_cure(tmp_path):
     (tmp_path / "c" / "shard" / "edge_config.json").write_text("{")
     for segment in (tmp_path / "c" / "shard" / "segments").iterdir():
         (segment / "segment.json").write_text("{")
-    with pytest.raises(StoreFailed, match="make ingest-clear"):
-        Embedded(tmp_path / "c")
+    damaged = Embedded(tmp_path / "c")
+    for use in (damaged.facts, damaged.count):
+        with pytest.raises(StoreFailed, match="make ingest-clear"):
+            use()
+    damaged.create(FACTS, 3)  # the cure
+    assert damaged.count() == 0
+    damaged.close()
 
 
 def test_a_foreign_collection_is_refused():
@@ -184,8 +189,10 @@ def test_a_foreign_collection_is_refused():
     made.create(FACTS, 3)
     client.delete_collection("conversations")
     client.create_collection("conversations", {})
-    with pytest.raises(BadInput, match="QDRANT_COLLECTION"):
-        made.facts()
+    for use in (made.facts, lambda: made.create(FACTS, 3)):
+        with pytest.raises(BadInput, match="QDRANT_COLLECTION"):
+            use()
+    assert client.collection_exists("conversations")
 
 
 @pytest.fixture

@@ -123,10 +123,11 @@ def test_a_killed_holder_leaves_no_socket_behind_for_long(home, holder):
 
 def test_a_holder_that_does_not_answer_is_named(home, holder):
     holder.send_signal(signal.SIGSTOP)
-    shared = Shared(home, answer_seconds=0.3)
+    shared = Shared(home, answer_seconds=2)
     with pytest.raises(Locked, match=str(holder.pid)):
         shared.count()
     holder.send_signal(signal.SIGCONT)
+    assert shared.facts() == FACTS  # and not the late answer to the question before
     shared.close()
 
 
