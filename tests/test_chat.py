@@ -1,6 +1,7 @@
 """A conversation with the real trial model: on a terminal, and through a pipe."""
 
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -29,6 +30,8 @@ def terminal(environment, tmp_path):
             encoding="utf-8",
             timeout=90,
             dimensions=(40, 150),
+            # A suite that was started in the background ignores Ctrl-C, and its children would too.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         started.append(child)
         return child
@@ -73,13 +76,8 @@ def test_ctrl_c_stops_an_answer_and_not_the_conversation(terminal):
         chat.expect("»")
         chat.sendline(LEAVES)
         chat.expect("slowly slowly")
-        # On a busy machine the first one may meet a word that has just arrived; a person presses again.
-        for _ in range(3):
-            chat.sendintr()
-            if chat.expect(["stopped", pexpect.TIMEOUT], timeout=10) == 0:
-                break
-        else:
-            pytest.fail("three times Ctrl-C did not stop the answer")
+        chat.sendintr()
+        chat.expect("stopped")
         chat.expect("»")
         chat.sendline(LEAVES)
         chat.expect("At 20:47")
