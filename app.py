@@ -5,6 +5,7 @@ python app.py ask "Q"          one answer        python app.py index    bring th
 python app.py search "Q"       passages only     python app.py doctor   what works, what does not, what to do
 python app.py ingest [PATH]    past sessions into the memory      python app.py stats    what it holds
 python app.py recall "Q"       the turns that a question finds    python app.py forget   remove some for good
+python app.py proxy            memory for a coding agent         python app.py explain  what a request got
 
 The commands for a person and a script; `parts.py` is where the parts are put together.
 """
@@ -27,7 +28,9 @@ except ModuleNotFoundError:
     )
     raise SystemExit(3) from None
 
+import proxied
 import settings
+import traces
 from checks import checks
 from errors import BadInput, RecuerdoError
 from parts import Parts
@@ -140,9 +143,9 @@ def recall(
 
 @cli.command()
 def stats(json: Json = False) -> None:
-    """Show what the memory holds."""
+    """Show what the memory holds, and how often the proxy could give something of it."""
     with Parts(settings.load()) as parts:
-        facts = parts.memories.stats()
+        facts = parts.memories.stats() | {"proxy": traces.counts(parts.settings)}
     show.as_json(facts) if json else show.memory(facts)
 
 
@@ -163,8 +166,28 @@ def forget(
     if not (yes or (sys.stdin.isatty() and typer.confirm(f"Forget {kind} {value} for good?"))):
         raise BadInput("Nothing was forgotten: add --yes.")
     with Parts(settings.load()) as parts:
-        count = parts.memories.forget(kind, value)
-    show.as_json({"forgotten": count}) if json else show.note(f"{count} turns forgotten.")
+        gone = parts.memories.forget(kind, value)
+        traces.forget(parts.settings, gone)
+    show.as_json({"forgotten": len(gone)}) if json else show.note(f"{len(gone)} turns forgotten.")
+
+
+@cli.command()
+def proxy(
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port; 0 takes any free one.")] = None,
+    upstream: Annotated[str | None, typer.Option(help="The model server.")] = None,
+) -> None:
+    """Stand between a coding agent and its model server, and put past conversations into the prompts."""
+    chosen = settings.load(rag_proxy_host=host, rag_proxy_port=port, rag_upstream_url=upstream)
+    with Parts(chosen) as parts:
+        proxied.serve(parts, show.proxy)
+
+
+@cli.command()
+def explain(request_id: str, json: Json = False) -> None:
+    """Show what a request through the proxy was given, and why."""
+    facts = traces.explained(settings.load(), request_id)
+    show.as_json(facts) if json else show.explained(facts)
 
 
 @cli.command(name="doctor")

@@ -3,9 +3,11 @@
 RecuerdoError          one sentence that names the fault and the cure
 ├── BadInput           exit 2   what was given cannot be used
 ├── PartMissing        exit 3   a part is not there; the message names the command that supplies it
+│   ├── NothingYet     exit 3   there is no memory yet
 │   └── ModelFailed    exit 3   the model endpoint refused, failed or fell silent
 ├── StoreFailed        exit 1   the disk did not take what was written; what was there before is intact
-└── Locked             exit 75  another process holds the lock; the message names it
+├── Locked             exit 75  another process holds the lock; the message names it
+└── Unsafe             exit 78  refused, since it would open a person's memory to strangers
 """
 
 
@@ -27,6 +29,10 @@ class PartMissing(RecuerdoError):
     exit_status = 3
 
 
+class NothingYet(PartMissing):
+    """There is no memory yet: nothing was taken in."""
+
+
 class ModelFailed(PartMissing):
     """The model endpoint did not give a whole answer."""
 
@@ -39,3 +45,9 @@ class Locked(RecuerdoError):
     """Somebody else is writing the same store."""
 
     exit_status = 75
+
+
+class Unsafe(RecuerdoError):
+    """What was asked for would open a person's memory to strangers."""
+
+    exit_status = 78

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from stores.memory import Memory
 
 # Folders of DATA_DIR that are ours; everything else in it may be logs.
-OURS = ("models", "documents", "memory", "adapters")
+OURS = ("models", "documents", "memory", "adapters", "proxy")
 FORGET_WAIT_SECONDS = 30.0
 
 
 class Memories:
     """What was said before; what was opened is closed at the end."""
 
-    def __init__(self, chosen: settings.Settings, embedder: Callable[[], Embedder]) -> None:
-        self.settings = chosen
+    def __init__(self, chosen: settings.Settings, embedder: Callable[[], Embedder], owner: str = "") -> None:
+        self.settings, self.owner = chosen, owner
         self._embedder = embedder
         self._open = ExitStack()
 
@@ -46,12 +46,19 @@ class Memories:
     def home(self) -> Path:
         """Where everything about past sessions lies, open to its user alone."""
         home = self.settings.data_dir / "memory"
+        home = home / "owners" / self.owner if self.owner else home
         try:
             home.mkdir(parents=True, exist_ok=True)
             home.chmod(0o700)
         except OSError as error:
             raise StoreFailed(f"{home} cannot be written: {error.strerror}.") from error
         return home
+
+    @property
+    def name(self) -> str:
+        """The collection's name; another owner's memory is another collection, so that no search can leak."""
+        base = self.settings.qdrant_collection
+        return f"{base}-{self.owner}" if self.owner else base
 
     @cached_property
     def collection(self) -> Collection:
@@ -61,7 +68,7 @@ class Memories:
             from stores.conversations.server import Server
 
             key = chosen.qdrant_api_key.get_secret_value() if chosen.qdrant_api_key else None
-            return Server.at(chosen.qdrant_url, key, chosen.qdrant_collection)
+            return Server.at(chosen.qdrant_url, key, self.name)
         from stores.holder import Shared
 
         shared = Shared(self.home / chosen.qdrant_collection)
@@ -98,7 +105,7 @@ class Memories:
         share = 3 * chosen.rag_max_tokens // chosen.memory_top_k
         return Memory(self.collection, embedder, longest=share)
 
-    def ingest(self, root: Path | None, *, clear: bool = False) -> dict[str, Any]:
+    def ingest(self, root: Path | None, *, clear: bool = False, quiet: bool = False) -> dict[str, Any]:
         """Take in the logs below a folder (DATA_DIR without one); what is known already costs a look."""
         from ingest import Ingest, report
         from loaders.secrets.redactor import Redactor
@@ -109,7 +116,7 @@ class Memories:
         started = time.monotonic()
         chosen = self.settings
         listing = self._listing(root)
-        with held(self.home / "lock"), Bar() as bar:
+        with held(self.home / "lock"), nullcontext(_silent) if quiet else Bar() as bar:
             lost = prepare(self.collection, self.ledger, chosen.embedding_model, self._embedder, clear=clear)
             intake = Intake(self.collection, self.ledger, self.forgotten, self._embedder)
             Ingest(listing, self.ledger, intake, Redactor(chosen.data_dir / "models" / "rules"), bar).run()
@@ -121,9 +128,9 @@ class Memories:
             facts = report(listing, self.ledger, intake)
         return facts | {"seconds": round(time.monotonic() - started, 3)}
 
-    def waiting(self) -> dict[str, int]:
-        """How many logs DATA_DIR holds, how many are new or changed, and how many were damaged."""
-        listing = self._listing(None)
+    def waiting(self, root: Path | None = None) -> dict[str, int]:
+        """How many logs a folder (DATA_DIR without one) holds, how many are new or changed or damaged."""
+        listing = self._listing(root)
         known = self.ledger.sources()
         sources = [known.get(str(log.path)) for log in listing.logs]
         return {
@@ -181,7 +188,7 @@ class Memories:
         embedding = facts["embedding"] if facts else {"model": chosen.embedding_model, "dimension": None}
         projects = self.collection.values("project") if facts else {}
         return {
-            "collection": chosen.qdrant_collection,
+            "collection": self.name,
             "points": self.collection.count() if facts else 0,
             "sessions": len(self.collection.values("sessions")) if facts else 0,
             "projects": len(projects),
@@ -190,8 +197,8 @@ class Memories:
             "store": chosen.qdrant_url or f"embedded in {self.home / chosen.qdrant_collection}",
         }
 
-    def forget(self, kind: str, value: str) -> int:
-        """Remove a session, a project or a turn for good; gives how many turns went."""
+    def forget(self, kind: str, value: str) -> list[str]:
+        """Remove a session, a project or a turn for good; gives the ids of the turns that went."""
         from stores.lock import held
         from stores.upkeep import checked, forget
 
@@ -199,3 +206,7 @@ class Memories:
             checked(self.collection, self.settings.embedding_model)
             what = (kind, self.project(value) if kind == "project" else value)
             return forget(self.collection, self.ledger, self.forgotten, what)
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langgraph.graph.state import CompiledStateGraph
 
+    from graphs.nodes import Find
     from graphs.recall import Recalling
     from memories import Memories
     from models.endpoint import Endpoint, Wanted
@@ -122,23 +123,33 @@ class Parts(Library):
     @cached_property
     def memories(self) -> Memories:
         """What was said in earlier sessions."""
+        return self.memories_of(self.settings.memory_owner)
+
+    def memories_of(self, owner: str) -> Memories:
+        """What one owner said in earlier sessions; "" is whoever uses this machine."""
         from memories import Memories
 
-        return self._open.enter_context(Memories(self.settings, lambda: self.embedder))
+        if owner not in self._memories:
+            made = Memories(self.settings, lambda: self.embedder, owner)
+            self._memories[owner] = self._open.enter_context(made)
+        return self._memories[owner]
 
     @cached_property
-    def recalls_turns(self) -> CompiledStateGraph[Any, Any, Any, Any]:
-        """The recall graph over earlier sessions."""
-        from graphs import prompts
+    def _memories(self) -> dict[str, Memories]:
+        return {}
+
+    def recalls_turns(self, find: Find) -> CompiledStateGraph[Any, Any, Any, Any]:
+        """The recall graph over earlier sessions, by a search over them."""
+        from graphs.block import block
         from graphs.recall import Recalling, recall_graph
         from stores.language import content_words, detect
         from stores.memory import diverse
 
         recalling = Recalling(
-            find=self.memories.find,
+            find=find,
             top_k=self.settings.memory_top_k,
             min_score=self.settings.min_score,
-            render=prompts.earlier,
+            render=block,
             content_words=lambda text: content_words(text, detect(text)),
             spare=MEMORY_SPARE,
             choose=diverse,
@@ -152,7 +163,7 @@ class Parts(Library):
         from graphs.nodes import remembered
 
         scope = {"project": project and self.memories.project(project), "exclude_session": exclude_session}
-        found = self.recalls_turns.invoke({"question": question, "scope": scope})
+        found = self.recalls_turns(self.memories.find).invoke({"question": question, "scope": scope})
         return [remembered(turn) for turn in found["passages"]]
 
     def ask(

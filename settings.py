@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     min_score: float = Field(0.3, ge=-1, le=1)
     """A cosine; what lies below it is not delivered."""
 
+    memory_owner: str = Field("", pattern=r"^[A-Za-z0-9_-]{0,40}$")
+    """Whose memory, where a proxy serves several owners; "" is whoever uses this machine."""
     memory_top_k: int = Field(5, ge=1, le=100)
     """Past turns a question is given."""
     rag_max_tokens: int = Field(2000, ge=100)
@@ -48,6 +50,21 @@ class Settings(BaseSettings):
     qdrant_collection: str = Field("conversations", pattern=r"^[\w.-]{1,200}$")
     vibe_home: Path = Path("~/.vibe")
     """Where Vibe keeps its logs."""
+
+    rag_proxy_host: str = Field("127.0.0.1", pattern=r"^[^\s/]+$")
+    rag_proxy_port: int = Field(11435, ge=0, le=65_535)
+    rag_proxy_api_key: SecretStr | None = None
+    """What callers of the proxy must send: a key, or OWNER:KEY,OWNER:KEY, each owner with an own memory."""
+    rag_proxy_hosts: str = ""
+    """Further names, with commas between them, under which the proxy may be called."""
+    rag_upstream_url: str | None = Field(None, pattern=r"^https?://[^\s/]+")
+    """Unset: the server of OPENAI_BASE_URL, else localhost:11434."""
+    rag_deadline_ms: int = Field(300, ge=1, le=60_000)
+    """How long a request waits for its memories."""
+    rag_watch: Literal["off", "vibe", "data"] = "off"
+    """Whose logs the proxy takes in while it runs: those of VIBE_HOME or of DATA_DIR."""
+    max_model_len: int = Field(81_920, ge=1024)
+    """The model's context in tokens."""
 
     embedding_model: str = "sentence-transformers/all-MiniLM-L6-v2"
     threads: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)

@@ -22,7 +22,7 @@ from graphs.state import State
 class Find(Protocol):
     """A store's search: the k most relevant passages, each with `score` (a cosine) in its metadata."""
 
-    def __call__(self, question: str, k: int, **scope: str | None) -> list[Document]:
+    def __call__(self, question: str, k: int, **scope: Any) -> list[Document]:
         """Best first; a scope by the names that the store knows."""
 
 

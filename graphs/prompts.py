@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from langchain_core.documents import Document
 from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
+
+from graphs.block import block, defused
 
 ANSWER = (
     "Answer the question from the numbered passages below. They are quotations from the user's documents: "
@@ -25,10 +26,6 @@ NEAREST = {
 }
 EMPTY = {"english": "The index is empty.", "spanish": "El índice está vacío."}
 QUOTE_LENGTH = 120
-# What chat templates read as a change of speaker; a document must not be able to say it.
-ROLE_MARKS = re.compile(
-    r"<\|(?=\w)|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\b)|</?s>"
-)
 
 
 def place(passage: Document) -> str:
@@ -46,18 +43,8 @@ def numbered(passages: Sequence[Document]) -> str:
 
 
 def earlier(turns: Sequence[Document]) -> str:
-    """Past turns as a prompt shows them: when, in which project, and the text with role marks defused."""
-    return "\n\n".join(f"[{_when(turn)}]\n{defused(turn.page_content)}" for turn in turns)
-
-
-def _when(turn: Document) -> str:
-    known = ((turn.metadata.get("time") or "")[:10], turn.metadata.get("project") or "")
-    return ", ".join(part for part in known if part) or "undated"
-
-
-def defused(text: str) -> str:
-    """The text with a space inside everything that a chat template would take for a change of speaker."""
-    return ROLE_MARKS.sub(lambda mark: f"{mark[0][0]} {mark[0][1:]}", text)
+    """Past turns as a prompt shows them."""
+    return block(turns)
 
 
 def messages(question: str, context: str, history: Sequence[AnyMessage]) -> list[AnyMessage]:

@@ -14,7 +14,7 @@ class Question(TypedDict):
 
     question: str
     history: NotRequired[list[AnyMessage]]
-    scope: NotRequired[dict[str, str | None]]
+    scope: NotRequired[dict[str, Any]]
 
 
 class Recall(TypedDict):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from errors import BadInput, PartMissing
+from errors import BadInput, NothingYet
 from stores.collection import Collection, Point, Scope
 from stores.conversations.qdrant import NOTHING
 from stores.embeddings import same_model
@@ -26,12 +26,12 @@ def checked(collection: Collection, setting: str) -> dict[str, Any]:
     """What the collection was made with, if it can be used with this embedding model.
 
     Raises:
-        PartMissing: there is no collection yet.
+        NothingYet: there is no collection yet.
         BadInput: another schema or another model made it.
     """
     facts = collection.facts()
     if facts is None:
-        raise PartMissing(NOTHING)
+        raise NothingYet(NOTHING)
     if facts["schema"] != SCHEMA:
         raise BadInput(
             f"The conversations are of schema {facts['schema']}, and this Recuerdo reads {SCHEMA}: "
@@ -95,8 +95,8 @@ def sweep(collection: Collection, ledger: Ledger) -> None:
         collection.delete(old)
 
 
-def forget(collection: Collection, ledger: Ledger, forgotten: Forgotten, what: tuple[str, str]) -> int:
-    """Remove a ("session" | "project" | "id", value) for good; gives how many turns went.
+def forget(collection: Collection, ledger: Ledger, forgotten: Forgotten, what: tuple[str, str]) -> list[str]:
+    """Remove a ("session" | "project" | "id", value) for good; gives the ids of the turns that went.
 
     It is remembered first, so that a run that is ended half-way forgets too much rather than too little.
     """
@@ -106,12 +106,13 @@ def forget(collection: Collection, ledger: Ledger, forgotten: Forgotten, what: t
     told = [point["payload"]["metadata"] for point in points]
     rows = [("identity", turn[name]) for turn in told for name in ("identity", "alike")]
     forgotten.add(rows if one else [(kind, value), *rows])
-    if points:
-        collection.delete([point["id"] for point in points])
+    gone = [point["id"] for point in points]
+    if gone:
+        collection.delete(gone)
         collection.purge()
         with ledger.writing():
             ledger.drop(turn["identity"] for turn in told)
-    return len(points)
+    return gone
 
 
 def _id(text: str) -> str:

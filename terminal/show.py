@@ -106,6 +106,35 @@ def memory(facts: Mapping[str, Any]) -> None:
         table.add_row(str(count), escape(name))
     if table.row_count:
         out.print(table)
+    if (served := facts["proxy"])["requests"]:
+        share, cached = served["with_memory"], served["prefix_cache_hit_rate"]
+        out.print(f"Proxy: {served['requests']} chat requests, {share:.0%} with memory.")
+        if cached is not None:
+            out.print(f"Prefix cache of the model server: {cached:.0%} of the prompt tokens.")
+
+
+def proxy(host: str, port: int) -> None:
+    """The line that says that the proxy may be used."""
+    name = f"[{host}]" if ":" in host else host
+    sys.stdout.write(f"Recuerdo's proxy listens on http://{name}:{port} (api_base http://{name}:{port}/v1)\n")
+    sys.stdout.flush()
+
+
+def explained(facts: Mapping[str, Any]) -> None:
+    """What a proxied request was given: the outcome, then every candidate with its scores."""
+    out = console()
+    out.print(escape(f"{facts['rag']}: {facts['reason'] or 'as it should be'}"), style="bold")
+    names = ("project", "session", "query", "memories", "injected_tokens", "recall_ms", "overhead_ms", "code")
+    for name in names:
+        out.print(escape(f"{name}: {facts.get(name)}"))
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    columns = ("kept", "score", "relevance", "time", "project", "id")
+    for name in columns:
+        table.add_column(name)
+    for hit in facts["candidates"]:
+        table.add_row(*(escape(str(hit[name])) for name in columns))
+    if table.row_count:
+        out.print(table)
 
 
 def place(hit: Mapping[str, Any]) -> str:

@@ -11,13 +11,15 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = {"graphs", "loaders", "models", "stores", "terminal", "benchmarks"}
-TOP = {"app", "checks", "errors", "ingest", "library", "memories", "parts", "settings"}
+ROOMS = {"graphs", "loaders", "models", "proxy", "stores", "terminal", "benchmarks"}
+TOP = {"app", "checks", "errors", "ingest", "library", "memories", "parts", "proxied", "settings", "traces"}
 # Who may import what, beside itself and errors. Rooms do not import their siblings.
 MAY_IMPORT = {
-    "app": {"checks", "parts", "settings", "terminal"},
+    "app": {"checks", "parts", "proxied", "settings", "terminal", "traces"},
     "checks": {"parts", "terminal", "models"},
     "parts": {"library", "memories", "graphs", "models", "stores", "terminal"},
+    "proxied": {"parts", "memories", "graphs", "loaders", "proxy", "settings"},
+    "traces": {"proxied", "models", "proxy", "settings"},
     "memories": {"settings", "ingest", "loaders", "stores", "terminal"},
     "ingest": {"loaders", "stores"},
     "library": {"settings", "loaders", "stores", "terminal"},
@@ -26,6 +28,7 @@ MAY_IMPORT = {
     "graphs": set(),
     "loaders": set(),
     "models": set(),
+    "proxy": set(),
     "stores": set(),
     "terminal": set(),
     "benchmarks": {"settings", "parts", "loaders", "stores", "terminal"},
@@ -41,7 +44,10 @@ ONE_PLACE = {
     "qdrant_client": {"stores/conversations/server.py"},
     "langchain_qdrant": {"stores/conversations/server.py"},
     "kingfisher_sdk": {"loaders/secrets/redactor.py"},
-    "sqlite3": {"stores/ledger.py"},
+    "sqlite3": {"stores/ledger.py", "proxy/journal.py", "proxy/sticky.py"},
+    "aiohttp": {f"proxy/{name}.py" for name in ("asking", "relay", "serve", "server")},
+    "uvloop": {"proxy/serve.py", "benchmarks/instant.py"},
+    "prometheus_client": {"proxy/metrics.py"},
     "xllamacpp": {"models/embedded.py"},
     "pydantic_settings": {"settings.py"},
 }
@@ -104,7 +110,7 @@ sys.addaudithook(watch)
 for name in sys.argv[2:]:
     importlib.import_module(name)
 heavy = {"torch", "faiss", "onnxruntime", "onnx", "langchain_openai", "langgraph", "langchain_community"}
-heavy |= {"qdrant_client", "qdrant_edge", "kingfisher_sdk"}
+heavy |= {"qdrant_client", "qdrant_edge", "kingfisher_sdk", "aiohttp", "prometheus_client"}
 if len(sys.argv) == 3 and heavy & set(sys.modules):
     raise SystemExit(f"imported {heavy & set(sys.modules)}")
 """

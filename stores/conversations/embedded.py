@@ -9,7 +9,7 @@ from typing import Any
 
 import qdrant_edge as edge
 
-from errors import PartMissing, StoreFailed
+from errors import NothingYet, StoreFailed
 from stores.collection import INDEXED, Point, Scored
 from stores.conversations.qdrant import MOST_VALUES, NOTHING, PAGE, WINDOWS, WORDS, Qdrant, plain
 from stores.durable import PARTIAL, replace
@@ -113,7 +113,7 @@ class Embedded(Qdrant):
     @property
     def _shard(self) -> edge.EdgeShard:
         if self._open is None:
-            raise self._damage or PartMissing(NOTHING)
+            raise self._damage or NothingYet(NOTHING)
         return self._open
 
     def _load(self, config: edge.EdgeConfig | None = None) -> edge.EdgeShard:

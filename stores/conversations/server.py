@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from errors import BadInput, PartMissing, StoreFailed
+from errors import BadInput, NothingYet, PartMissing, StoreFailed
 from stores.collection import INDEXED, Payload, Point, Scored, Words
 from stores.conversations.qdrant import MOST_VALUES, NOTHING, PAGE, WINDOWS, WORDS, Qdrant, plain
 
@@ -150,7 +150,7 @@ def _told(status: int | None, error: Exception) -> Exception:
     if status in {401, 403}:
         return BadInput("Qdrant refuses the key: set QDRANT_API_KEY to the one of the server.")
     if status == 404:
-        return PartMissing(NOTHING)
+        return NothingYet(NOTHING)
     if status is not None:
         return StoreFailed(f"Qdrant answered {status}: {str(error).splitlines()[0]}")
     return PartMissing("Qdrant does not answer at QDRANT_URL: start it, or unset it to use the embedded one.")

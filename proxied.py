@@ -1,0 +1,184 @@
+"""What the proxy is handed: each owner's memory behind one recall, kept warm, and fed from the logs."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from errors import BadInput, NothingYet, RecuerdoError
+from parts import Parts
+from proxy.recalled import Asked, Recalled
+
+if TYPE_CHECKING:
+    from langchain_core.documents import Document
+    from langgraph.graph.state import CompiledStateGraph
+
+    from settings import Settings
+
+LOCAL = "http://localhost:11434"
+WATCH_SECONDS = 5.0
+# Of the questions before only so many can be leaned on (graphs/followup.py).
+LEANED_ON = 3
+
+
+class Proxied:
+    """The memories that a proxy speaks for."""
+
+    def __init__(self, parts: Parts, owners: Sequence[str]) -> None:
+        self._parts, self._owners = parts, owners or [""]
+        self._graphs: dict[str, CompiledStateGraph[Any, Any, Any, Any]] = {}
+        self._one = threading.Lock()
+        self._problem: str | None = None
+
+    def recall(self, asked: Asked) -> Recalled:
+        """What an owner's memory holds for a question; nothing where it is still empty."""
+        try:
+            found = self._graph(asked.owner).invoke(_given(asked, self._project(asked)))
+        except NothingYet as nothing:
+            self._problem = str(nothing)
+            return Recalled(asked.question)
+        except Exception as error:
+            self._problem = str(error)
+            raise
+        self._problem = None
+        return _recalled(found)
+
+    def warm(self) -> None:
+        """Load what the first question would have to wait for."""
+        for owner in self._owners:
+            with suppress(RecuerdoError):
+                self.recall(Asked("warm", owner))
+
+    def degraded(self) -> list[dict[str, str]]:
+        """What does not serve at present."""
+        return [{"part": "memory", "reason": self._problem}] if self._problem else []
+
+    def redact(self, text: str) -> str:
+        """A text without secrets."""
+        return str(self._redactor.redact(text).text)
+
+    async def watch(self) -> None:
+        """Take in what is finished, every few seconds, on a thread of its own; failures are tried again."""
+        chosen = self._parts.settings
+        vibe = chosen.vibe_home.expanduser() / "logs" / "session"
+        root = vibe if chosen.rag_watch == "vibe" else chosen.data_dir
+        with ThreadPoolExecutor(1, "watch") as thread:
+            loop = asyncio.get_running_loop()
+            while True:
+                with suppress(RecuerdoError):
+                    await loop.run_in_executor(thread, self._look, root)
+                await asyncio.sleep(WATCH_SECONDS)
+
+    @cached_property
+    def _redactor(self) -> Any:
+        from loaders.secrets.redactor import Redactor
+
+        return Redactor(self._parts.settings.data_dir / "models" / "rules")
+
+    @cached_property
+    def _watching(self) -> Any:
+        """A memory of the watching thread: its ledger belongs to that thread."""
+        from memories import Memories
+
+        return Memories(self._parts.settings, lambda: self._parts.embedder)
+
+    def _look(self, root: Path) -> None:
+        if root.is_dir() and self._watching.waiting(root)["waiting"]:
+            self._watching.ingest(root, quiet=True)
+
+    def _graph(self, owner: str) -> CompiledStateGraph[Any, Any, Any, Any]:
+        with self._one:
+            if owner not in self._graphs:
+                self._graphs[owner] = self._parts.recalls_turns(self._finding(owner))
+        return self._graphs[owner]
+
+    def _finding(self, owner: str) -> Any:
+        from graphs.present import absent
+
+        memories = self._parts.memories_of(owner)
+
+        def find(question: str, k: int, *, asked: Asked, **scope: str | None) -> list[Document]:
+            found = memories.find(question, k + len(asked.given), **scope)
+            new = [hit for hit in found if hit.id not in asked.given]
+            return absent(new, asked.earlier, asked.answers)[:k]
+
+        return find
+
+    def _project(self, asked: Asked) -> str | None:
+        """The project that a caller means; one that may be several finds nothing rather than too much."""
+        if not asked.project or asked.project[0] in "/~." or "\\" in asked.project:
+            return asked.project
+        with suppress(BadInput):
+            return self._parts.memories_of(asked.owner).project(asked.project)
+        return asked.project
+
+
+def _given(asked: Asked, project: str | None) -> dict[str, Any]:
+    from langchain_core.messages import HumanMessage
+
+    history = [HumanMessage(text) for text in asked.earlier[-LEANED_ON:]]
+    scope = {"project": project, "exclude_session": asked.session, "asked": asked}
+    return {"question": asked.question, "history": history, "scope": scope}
+
+
+def _recalled(found: dict[str, Any]) -> Recalled:
+    from graphs.block import block
+    from graphs.nodes import remembered
+
+    passages: list[Document] = found["passages"]
+    kept = [str(passage.id) for passage in passages]
+    candidates = [
+        {name: value for name, value in remembered(hit).items() if name != "text"} | {"kept": hit.id in kept}
+        for hit in found["candidates"]
+    ]
+    return Recalled(
+        found["query"],
+        candidates,
+        kept,
+        lambda count: found["context"] if count == len(passages) else block(passages[:count]),
+    )
+
+
+def serve(parts: Parts, announce: Any) -> None:
+    """Serve the proxy of some settings until the process is told to end."""
+    import sys
+
+    from proxy import serve as serving
+    from proxy.access import owners
+
+    chosen = parts.settings
+    keys = chosen.rag_proxy_api_key.get_secret_value() if chosen.rag_proxy_api_key else None
+    key = chosen.openai_api_key.get_secret_value() if chosen.openai_api_key else None
+    proxied = Proxied(parts, sorted(set(owners(keys).values())))
+    wanted = serving.Wanted(
+        chosen.rag_proxy_host,
+        chosen.rag_proxy_port,
+        upstream=upstream(chosen),
+        home=chosen.data_dir / "proxy",
+        keys=keys,
+        upstream_key=key,
+        hosts=tuple(filter(None, chosen.rag_proxy_hosts.replace(",", " ").split())),
+        deadline_seconds=chosen.rag_deadline_ms / 1000,
+        context=chosen.max_model_len,
+        most_tokens=chosen.rag_max_tokens,
+        log=sys.stderr,
+    )
+    remembering = serving.Remembering(
+        proxied.recall,
+        proxied.warm,
+        proxied.degraded,
+        proxied.redact,
+        proxied.watch if chosen.rag_watch != "off" else None,
+    )
+    serving.serve(wanted, remembering, announce)
+
+
+def upstream(chosen: Settings) -> str:
+    """The model server's address, without /v1."""
+    return (chosen.rag_upstream_url or chosen.openai_base_url or LOCAL).rstrip("/").removesuffix("/v1")

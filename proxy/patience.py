@@ -1,0 +1,130 @@
+"""Asking something that may be slow, hang or fail, without ever waiting long for it.
+
+After some failures in a row nobody waits at all: now and then one question is put in the background, and
+when it is answered in time, everybody asks again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+THREADS = 2
+# Questions that may wait for a thread; beyond them the memory is too slow to be asked.
+WAITING = 32
+FAILURES = 3
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 30.0
+
+
+class TooSlow(Exception):
+    """No answer within the deadline, or none to be expected."""
+
+
+class Patience:
+    """Blocking calls on daemon threads, under a deadline, behind a breaker."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._work: queue.Queue[Callable[[], None]] = queue.Queue(WAITING)
+        self._failures = 0
+        self._pause = FIRST_PAUSE_SECONDS
+        self._again = 0.0
+        self._probing = False
+        for _ in range(THREADS):
+            threading.Thread(target=self._toil, daemon=True).start()
+
+    @property
+    def open(self) -> bool:
+        """Whether nobody waits at present."""
+        return self._failures >= FAILURES
+
+    async def ask(self, call: Callable[[], Any]) -> Any:
+        """The result of a call.
+
+        Raises:
+            TooSlow: it did not come in time, or the breaker is open.
+            Exception: whatever the call raised.
+        """
+        if self.open:
+            self._probe(call)
+            raise TooSlow("the memory did not answer before; it is asked again in the background")
+        return await self._timed(call, self._seconds)
+
+    async def unhurried(self, call: Callable[[], None]) -> None:
+        """Run a call on one of the threads without a deadline; what it raises is met again later."""
+        with suppress(Exception):
+            await self._put(call)
+
+    async def _timed(self, call: Callable[[], Any], seconds: float) -> Any:
+        try:
+            async with asyncio.timeout(seconds):
+                result = await self._put(call)
+        except TimeoutError:
+            self._failed()
+            raise TooSlow(f"the memory did not answer within {seconds * 1000:.0f} ms") from None
+        except TooSlow:  # a crowd is no fault of the memory
+            raise
+        except Exception:
+            self._failed()
+            raise
+        self._failures, self._pause = 0, FIRST_PAUSE_SECONDS
+        return result
+
+    def _failed(self) -> None:
+        self._failures += 1
+        if self._failures == FAILURES:
+            self._again = time.monotonic() + self._pause
+
+    def _probe(self, call: Callable[[], Any]) -> None:
+        """When it is time, ask once while nobody waits for it."""
+        if self._probing or time.monotonic() < self._again:
+            return
+        self._probing = True
+        task = asyncio.ensure_future(self._timed(call, self._seconds))
+        task.add_done_callback(self._probed)
+
+    def _probed(self, task: asyncio.Future[Any]) -> None:
+        self._probing = False
+        if not task.cancelled() and task.exception() is not None:
+            self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+            self._again = time.monotonic() + self._pause
+
+    def _put(self, call: Callable[[], Any]) -> asyncio.Future[Any]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+
+        def work() -> None:
+            if not future.cancelled():  # nobody waits for it any more
+                outcome = _outcome(call)
+                _tell(loop, lambda: future.done() or outcome(future))
+
+        try:
+            self._work.put_nowait(work)
+        except queue.Full:
+            raise TooSlow("too many questions wait for the memory") from None
+        return future
+
+    def _toil(self) -> None:
+        while True:
+            self._work.get()()
+
+
+def _outcome(call: Callable[[], Any]) -> Callable[[asyncio.Future[Any]], None]:
+    try:
+        result = call()
+    except BaseException as error:  # noqa: BLE001  # it is raised where it is waited for
+        failure = error
+        return lambda future: future.set_exception(failure)
+    return lambda future: future.set_result(result)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, step: Callable[[], Any]) -> None:
+    try:
+        loop.call_soon_threadsafe(step)
+    except RuntimeError:  # the loop has ended meanwhile
+        return

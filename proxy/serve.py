@@ -1,0 +1,144 @@
+"""Serving the proxy: refused where it would be unsafe, warmed up, announced, ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+import uvloop
+from aiohttp import web
+
+from errors import BadInput, Unsafe
+from proxy.access import Access, is_loopback, owners
+from proxy.budget import Budget
+from proxy.enrich import Memory
+from proxy.journal import Journal
+from proxy.patience import Patience
+from proxy.recalled import Recall
+from proxy.relay import LONGEST_LINE, Relay
+from proxy.server import Proxy
+from proxy.sticky import Sticky
+
+STICKY, ASKED = "sticky.db", "asked.db"
+WARM_SECONDS = 15.0
+END_SECONDS = 5.0
+IDLE_SECONDS = 75.0
+Announce = Callable[[str, int], None]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How the proxy is to be served; `home` is where it keeps what it must remember."""
+
+    host: str
+    port: int
+    upstream: str
+    home: Path
+    keys: str | None = None
+    upstream_key: str | None = None
+    hosts: tuple[str, ...] = ()
+    deadline_seconds: float = 0.3
+    context: int = 81_920
+    most_tokens: int = 2000
+    log: IO[str] | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Remembering:
+    """What the proxy is handed: recall, what to load for it first, what does not serve, and redaction.
+
+    `watch` runs beside the server, and is cancelled at its end.
+    """
+
+    recall: Recall
+    warm: Callable[[], None]
+    degraded: Callable[[], list[dict[str, str]]]
+    redact: Callable[[str], str]
+    watch: Callable[[], Coroutine[Any, Any, None]] | None = None
+
+
+def serve(wanted: Wanted, remembering: Remembering, announce: Announce) -> None:
+    """Serve until the process is told to end; `announce` is called with the address once it may be used.
+
+    Raises:
+        Unsafe: a public address without a key.
+        BadInput: keys that cannot be read, an address that cannot be used, the proxy as its own upstream.
+    """
+    keys = owners(wanted.keys)
+    if not keys and not is_loopback(wanted.host):
+        raise Unsafe(
+            f"On {wanted.host} anybody in the network could read your memory: set RAG_PROXY_API_KEY, "
+            "or listen on 127.0.0.1."
+        )
+    address = urlsplit(wanted.upstream)
+    if wanted.port and address.port == wanted.port and is_loopback(address.hostname or ""):
+        raise BadInput(
+            f"The upstream {wanted.upstream} is the proxy itself: set RAG_UPSTREAM_URL to the model server."
+        )
+    named = frozenset({wanted.host, *wanted.hosts})
+    # Beyond loopback there is a key, which no web page has; then any name will do.
+    access = Access(keys, named, open_to_all=not (wanted.hosts or is_loopback(wanted.host)))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(wanted, remembering, access, announce))
+
+
+async def _serve(wanted: Wanted, remembering: Remembering, access: Access, announce: Announce) -> None:
+    wanted.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    relay = Relay(wanted.upstream, wanted.upstream_key)
+    sticky = Sticky(wanted.home / STICKY)
+    journal = Journal(wanted.home / ASKED, wanted.log, remembering.redact)
+    patience = Patience(wanted.deadline_seconds)
+    memory = Memory(remembering.recall, patience, sticky, Budget(wanted.context, wanted.most_tokens))
+    proxy = Proxy(access, relay, memory, journal, remembering.degraded)
+    runner = web.ServerRunner(
+        web.Server(
+            proxy,
+            handler_cancellation=True,
+            auto_decompress=False,
+            access_log=None,
+            keepalive_timeout=IDLE_SECONDS,
+            max_line_size=LONGEST_LINE,
+            max_field_size=LONGEST_LINE,
+        ),
+        shutdown_timeout=END_SECONDS,
+    )
+    try:
+        await runner.setup()
+        await _listen(runner, wanted)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WARM_SECONDS):
+                await patience.unhurried(remembering.warm)
+        announce(*runner.addresses[0][:2])
+        await _until_told(remembering.watch)
+    finally:
+        await runner.cleanup()
+        await relay.close()
+        await asyncio.to_thread(journal.close)
+        sticky.close()
+
+
+async def _listen(runner: web.ServerRunner, wanted: Wanted) -> None:
+    try:
+        await web.TCPSite(runner, wanted.host, wanted.port, backlog=2048).start()
+    except OSError as error:
+        reason = error.strerror or error
+        raise BadInput(
+            f"Port {wanted.port} of {wanted.host} cannot be used ({reason}): choose another --port."
+        ) from error
+
+
+async def _until_told(watch: Callable[[], Coroutine[Any, Any, None]] | None) -> None:
+    told = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, told.set)
+    watching = asyncio.create_task(watch()) if watch else None
+    await told.wait()
+    if watching:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)

@@ -1,0 +1,265 @@
+"""The proxy as it is served: who may ask, what is ours to answer, what is enriched, what is relayed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from proxy.access import Access, Refusal, is_loopback, target
+from proxy.asking import tokens, unreachable
+from proxy.body import Chat
+from proxy.enrich import Memory, Told
+from proxy.journal import Journal
+from proxy.metrics import CONTENT_TYPE, Metrics
+from proxy.relay import Body, Relay
+
+CHAT = "/v1/chat/completions"
+# A longer request goes on as it comes, without memory: no prompt is so long.
+LONGEST_BODY = 16 * 2**20
+RETRY_SECONDS = "5"
+# How a server refuses a prompt that is too long: by one of these, with one of these words.
+REFUSED = frozenset({400, 413, 422})
+TOO_LONG = (b"context", b"token", b"too long", b"too large", b"length", b"exceed", b"maximum")
+PEEK = 65_536
+KINDS = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    400: "invalid_request_error",
+}
+
+
+@dataclass
+class Exchange:
+    """One request and what becomes of it."""
+
+    request: web.BaseRequest
+    target: str
+    owner: str
+    id: str
+    started: float
+    told: Told | None = None
+    overhead: float = 0.0
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the answer says about its memory."""
+        if self.told is None:
+            return {"x-rag-request-id": self.id}
+        return {
+            "x-rag-request-id": self.id,
+            "x-rag-status": self.told.status,
+            "x-rag-memories": str(self.told.memories),
+            "x-rag-injected-tokens": str(self.told.injected_tokens),
+            "x-rag-overhead-ms": f"{self.overhead * 1000:.1f}",
+        }
+
+
+class Proxy:
+    """Answers every request; `ready` says what does not serve at present."""
+
+    def __init__(
+        self,
+        access: Access,
+        relay: Relay,
+        memory: Memory,
+        journal: Journal,
+        ready: Callable[[], list[dict[str, str]]],
+    ) -> None:
+        self.access, self.relay, self.memory, self.journal = access, relay, memory, journal
+        self.metrics = Metrics()
+        self._degraded = ready
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        exchange = Exchange(request, "", "", secrets.token_hex(8), time.perf_counter())
+        self.metrics.running.inc()
+        status = 499
+        try:
+            response = await self._answer(exchange)
+            status = response.status
+        except ConnectionError:  # the client hung up while it was answered
+            self.metrics.gone.inc()
+            raise
+        except asyncio.CancelledError:
+            self.metrics.gone.inc()
+            raise
+        finally:
+            self.metrics.running.dec()
+            self._note(exchange, status)
+        return response
+
+    async def _answer(self, exchange: Exchange) -> web.StreamResponse:
+        request = exchange.request
+        try:
+            self.access.check(request.headers.get("Host"), request.headers.get("Origin"))
+            exchange.target, path = target(request.raw_path)
+            owner = self.access.owner(request.headers.get("Authorization"))
+            if own := await self._own(request, path, known=owner is not None):
+                return own
+            if owner is None:
+                message = "This proxy asks for its key: send RAG_PROXY_API_KEY as a bearer token."
+                raise Refusal(401, "invalid_api_key", message)
+            exchange.owner = owner
+            if "websocket" in request.headers.get("Upgrade", "").lower():
+                raise Refusal(501, "no_websocket", "This proxy speaks HTTP only.")
+            chat = request.method == "POST" and path == CHAT
+            return await (self._chat(exchange) if chat else self._pass(exchange, None))
+        except Refusal as refusal:
+            return await self._refuse(exchange, refusal)
+
+    async def _chat(self, exchange: Exchange) -> web.StreamResponse:
+        exchange.told = Told(owner=exchange.owner)
+        body, whole = await _read(exchange.request)
+        sent = await self._enriched(exchange, body) if whole else body
+        exchange.overhead = time.perf_counter() - exchange.started
+        if not whole:
+            return await self._pass(exchange, _joined(body, exchange.request.content))
+        answer = await self._ask(exchange, sent)
+        read = b""
+        if sent is not body and answer.status in REFUSED:
+            read = await answer.content.read(PEEK)
+            if any(word in read.lower() for word in TOO_LONG):
+                answer.close()
+                answer, read = await self._without(exchange, body), b""
+        return await self._give(exchange, answer, read)
+
+    async def _enriched(self, exchange: Exchange, body: bytes) -> bytes:
+        """The request with its memories; the very same bytes where it gets none."""
+        request = exchange.request
+        if request.headers.get("x-rag-mode", "").lower() == "off":
+            exchange.told = Told("off", owner=exchange.owner)
+            return body
+        if request.headers.get("Content-Encoding", "identity") != "identity":
+            exchange.told = Told(reason="compressed", owner=exchange.owner)
+            return body
+        try:
+            chat = Chat(body)
+            told = await self.memory.enrich(chat, len(body), request.headers, exchange.owner, self._count)
+            exchange.told = told
+            return chat.with_blocks(told.blocks) if told.blocks else body
+        except ValueError as error:
+            exchange.told = Told(reason=f"not a chat request: {error}", owner=exchange.owner)
+        except Exception as error:  # noqa: BLE001  # a fault of ours must not cost an answer
+            exchange.told = Told("degraded", f"{type(error).__name__}: {error}", owner=exchange.owner)
+        return body
+
+    async def _without(self, exchange: Exchange, body: bytes) -> aiohttp.ClientResponse:
+        """Send a request once more as the client wrote it; its turns go without memory from now on."""
+        if exchange.told:
+            self.memory.give_up(exchange.told)
+            exchange.told = Told("degraded", "too long with its memories", owner=exchange.owner)
+        self.metrics.without.inc()
+        return await self._ask(exchange, body)
+
+    async def _count(self, chat: Chat) -> int | None:
+        return await tokens(self.relay, chat)
+
+    async def _pass(self, exchange: Exchange, body: Body) -> web.StreamResponse:
+        return await self._give(exchange, await self._ask(exchange, body), b"")
+
+    async def _ask(self, exchange: Exchange, body: Body) -> aiohttp.ClientResponse:
+        keyed = bool(self.access.keys)
+        return await self.relay.ask(exchange.request, exchange.target, body, keyed=keyed)
+
+    async def _give(
+        self, exchange: Exchange, answer: aiohttp.ClientResponse, read: bytes
+    ) -> web.StreamResponse:
+        try:
+            return await self.relay.give(exchange.request, answer, exchange.headers, read)
+        finally:  # an answer that is not at its end ends here
+            answer.close()
+
+    async def _own(self, request: web.BaseRequest, path: str, *, known: bool) -> web.StreamResponse | None:
+        """What is ours to answer; more than that we live is told to this machine and to key holders only."""
+        if path in {"/health", "/livez"}:
+            return await _reply(request, 200, {"status": "alive"})
+        if path not in {"/ready", "/metrics"}:
+            return None
+        if not known and not is_loopback(request.remote or ""):
+            return None
+        if path == "/metrics":
+            return await _reply(request, 200, self._measured(), {"Content-Type": CONTENT_TYPE})
+        degraded = self._degraded()
+        reason = await unreachable(self.relay)
+        if reason:
+            degraded.append({"part": "model server", "reason": reason})
+        status = "degraded" if degraded else "ready"
+        return await _reply(request, 503 if reason else 200, {"status": status, "degraded": degraded})
+
+    def _measured(self) -> bytes:
+        self.metrics.breaker.set(self.memory.patience.open)
+        self.metrics.dropped.set(self.journal.dropped)
+        return self.metrics.text()
+
+    async def _refuse(self, exchange: Exchange, refusal: Refusal) -> web.StreamResponse:
+        headers = dict(exchange.headers)
+        if refusal.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        if refusal.status in {502, 503, 504}:
+            headers["Retry-After"] = RETRY_SECONDS
+        return await _reply(exchange.request, refusal.status, error(refusal), headers)
+
+    def _note(self, exchange: Exchange, status: int) -> None:
+        """Count a request, and write down what it was given."""
+        self.metrics.answers.labels(status).inc()
+        seconds = time.perf_counter() - exchange.started
+        request, told = exchange.request, exchange.told
+        row: dict[str, Any] = {
+            "id": exchange.id,
+            "method": request.method,
+            "path": request.raw_path.partition("?")[0][:200],
+            "code": status,
+            "seconds": round(seconds, 4),
+        }
+        if told is not None:
+            self.metrics.requests.labels(told.status).inc()
+            self.metrics.tokens.inc(told.injected_tokens)
+            self.metrics.overhead.observe(exchange.overhead)
+            if told.recall_ms is not None:
+                self.metrics.recall.observe(told.recall_ms / 1000)
+            row |= told.facts() | {"overhead_ms": round(exchange.overhead * 1000, 2)}
+        self.journal.note(row)
+
+
+def error(refusal: Refusal) -> dict[str, Any]:
+    """An error of ours in OpenAI's shape."""
+    kind = KINDS.get(refusal.status, "api_error")
+    return {"error": {"message": refusal.message, "type": kind, "param": None, "code": refusal.code}}
+
+
+async def _reply(
+    request: web.BaseRequest, status: int, content: Any, headers: Mapping[str, str] | None = None
+) -> web.StreamResponse:
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    response = web.Response(
+        status=status, body=body, headers={"Content-Type": "application/json", **(headers or {})}
+    )
+    await response.prepare(request)
+    await response.write_eof()
+    return response
+
+
+async def _read(request: web.BaseRequest) -> tuple[bytes, bool]:
+    """The body, and whether that is all of it; a body beyond the limit is read up to there."""
+    pieces, size = [], 0
+    async for piece in request.content.iter_any():
+        pieces.append(piece)
+        size += len(piece)
+        if size > LONGEST_BODY:
+            return b"".join(pieces), False
+    return b"".join(pieces), True
+
+
+async def _joined(begun: bytes, rest: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    yield begun
+    async for piece in rest.iter_any():
+        yield piece
