@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -70,57 +70,65 @@ def serve(wanted: Wanted, remembering: Remembering, announce: Announce) -> None:
         Unsafe: a public address without a key.
         BadInput: keys that cannot be read, an address that cannot be used, the proxy as its own upstream.
     """
-    keys = owners(wanted.keys)
-    if not keys and not is_loopback(wanted.host):
-        raise Unsafe(
-            f"On {wanted.host} anybody in the network could read your memory: set RAG_PROXY_API_KEY, "
-            "or listen on 127.0.0.1."
-        )
-    address = urlsplit(wanted.upstream)
-    if wanted.port and address.port == wanted.port and is_loopback(address.hostname or ""):
-        raise BadInput(
-            f"The upstream {wanted.upstream} is the proxy itself: set RAG_UPSTREAM_URL to the model server."
-        )
-    named = frozenset({wanted.host, *wanted.hosts})
-    # Beyond loopback there is a key, which no web page has; then any name will do.
-    access = Access(keys, named, open_to_all=not (wanted.hosts or is_loopback(wanted.host)))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(wanted, remembering, access, announce))
+        runner.run(_serve(wanted, remembering, announce))
 
 
-async def _serve(wanted: Wanted, remembering: Remembering, access: Access, announce: Announce) -> None:
+async def _serve(wanted: Wanted, remembering: Remembering, announce: Announce) -> None:
+    async with running(wanted, remembering) as address:
+        announce(*address)
+        await _until_told(remembering.watch)
+
+
+@asynccontextmanager
+async def running(wanted: Wanted, remembering: Remembering) -> AsyncIterator[tuple[str, int]]:
+    """The proxy on this event loop, as long as the block lasts; its address. Raises as `serve` does."""
+    access = _access(wanted)
     wanted.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     relay = Relay(wanted.upstream, wanted.upstream_key)
     sticky = Sticky(wanted.home / STICKY)
     journal = Journal(wanted.home / ASKED, wanted.log, remembering.redact)
     patience = Patience(wanted.deadline_seconds)
     memory = Memory(remembering.recall, patience, sticky, Budget(wanted.context, wanted.most_tokens))
-    proxy = Proxy(access, relay, memory, journal, remembering.degraded)
-    runner = web.ServerRunner(
-        web.Server(
-            proxy,
-            handler_cancellation=True,
-            auto_decompress=False,
-            access_log=None,
-            keepalive_timeout=IDLE_SECONDS,
-            max_line_size=LONGEST_LINE,
-            max_field_size=LONGEST_LINE,
-        ),
-        shutdown_timeout=END_SECONDS,
+    server = web.Server(
+        Proxy(access, relay, memory, journal, remembering.degraded),
+        handler_cancellation=True,
+        auto_decompress=False,
+        access_log=None,
+        keepalive_timeout=IDLE_SECONDS,
+        max_line_size=LONGEST_LINE,
+        max_field_size=LONGEST_LINE,
     )
+    runner = web.ServerRunner(server, shutdown_timeout=END_SECONDS)
     try:
         await runner.setup()
         await _listen(runner, wanted)
         with suppress(TimeoutError):
             async with asyncio.timeout(WARM_SECONDS):
                 await patience.unhurried(remembering.warm)
-        announce(*runner.addresses[0][:2])
-        await _until_told(remembering.watch)
+        yield runner.addresses[0][:2]
     finally:
         await runner.cleanup()
         await relay.close()
         await asyncio.to_thread(journal.close)
         sticky.close()
+
+
+def _access(wanted: Wanted) -> Access:
+    keys = owners(wanted.keys)
+    here = is_loopback(wanted.host)
+    if not keys and not here:
+        raise Unsafe(
+            f"On {wanted.host} anybody in the network could read your memory: set RAG_PROXY_API_KEY, "
+            "or listen on 127.0.0.1."
+        )
+    upstream = urlsplit(wanted.upstream)
+    if wanted.port and upstream.port == wanted.port and is_loopback(upstream.hostname or ""):
+        raise BadInput(
+            f"The upstream {wanted.upstream} is the proxy itself: set RAG_UPSTREAM_URL to the model server."
+        )
+    # Beyond loopback there is a key, which no web page has; then any name will do.
+    return Access(keys, frozenset({wanted.host, *wanted.hosts}), open_to_all=not (wanted.hosts or here))
 
 
 async def _listen(runner: web.ServerRunner, wanted: Wanted) -> None:
