@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,22 +18,18 @@ from proxy.body import Chat
 from proxy.enrich import Memory, Told
 from proxy.journal import Journal
 from proxy.metrics import CONTENT_TYPE, Metrics
+from proxy.own import as_openai, reply
 from proxy.relay import Body, Relay
 
 CHAT = "/v1/chat/completions"
 # A longer request goes on as it comes, without memory: no prompt is so long.
 LONGEST_BODY = 16 * 2**20
 RETRY_SECONDS = "5"
+ALIVE, TELLING = {"/health", "/livez"}, {"/ready", "/metrics"}
 # How a server refuses a prompt that is too long: by one of these, with one of these words.
 REFUSED = frozenset({400, 413, 422})
 TOO_LONG = (b"context", b"token", b"too long", b"too large", b"length", b"exceed", b"maximum")
 PEEK = 65_536
-KINDS = {
-    401: "authentication_error",
-    403: "permission_error",
-    404: "not_found_error",
-    400: "invalid_request_error",
-}
 
 
 @dataclass
@@ -180,25 +175,22 @@ class Proxy:
 
     async def _own(self, request: web.BaseRequest, path: str, *, known: bool) -> web.StreamResponse | None:
         """What is ours to answer; more than that we live is told to this machine and to key holders only."""
-        if path in {"/health", "/livez"}:
-            return await _reply(request, 200, {"status": "alive"})
-        if path not in {"/ready", "/metrics"}:
-            return None
-        if not known and not is_loopback(request.remote or ""):
+        if path in ALIVE:
+            return await reply(request, 200, {"status": "alive"})
+        if path not in TELLING or not (known or is_loopback(request.remote or "")):
             return None
         if path == "/metrics":
-            return await _reply(request, 200, self._measured(), {"Content-Type": CONTENT_TYPE})
+            self.metrics.breaker.set(self.memory.patience.open)
+            self.metrics.dropped.set(self.journal.dropped)
+            return await reply(request, 200, self.metrics.text(), {"Content-Type": CONTENT_TYPE})
         degraded = self._degraded()
+        if self.memory.patience.open and not degraded:
+            degraded = [{"part": "memory", "reason": "it does not answer in time"}]
         reason = await unreachable(self.relay)
         if reason:
-            degraded.append({"part": "model server", "reason": reason})
+            degraded = [*degraded, {"part": "model server", "reason": reason}]
         status = "degraded" if degraded else "ready"
-        return await _reply(request, 503 if reason else 200, {"status": status, "degraded": degraded})
-
-    def _measured(self) -> bytes:
-        self.metrics.breaker.set(self.memory.patience.open)
-        self.metrics.dropped.set(self.journal.dropped)
-        return self.metrics.text()
+        return await reply(request, 503 if reason else 200, {"status": status, "degraded": degraded})
 
     async def _refuse(self, exchange: Exchange, refusal: Refusal) -> web.StreamResponse:
         headers = dict(exchange.headers)
@@ -206,7 +198,7 @@ class Proxy:
             headers["WWW-Authenticate"] = "Bearer"
         if refusal.status in {502, 503, 504}:
             headers["Retry-After"] = RETRY_SECONDS
-        return await _reply(exchange.request, refusal.status, error(refusal), headers)
+        return await reply(exchange.request, refusal.status, as_openai(refusal), headers)
 
     def _note(self, exchange: Exchange, status: int) -> None:
         """Count a request, and write down what it was given."""
@@ -228,24 +220,6 @@ class Proxy:
                 self.metrics.recall.observe(told.recall_ms / 1000)
             row |= told.facts() | {"overhead_ms": round(exchange.overhead * 1000, 2)}
         self.journal.note(row)
-
-
-def error(refusal: Refusal) -> dict[str, Any]:
-    """An error of ours in OpenAI's shape."""
-    kind = KINDS.get(refusal.status, "api_error")
-    return {"error": {"message": refusal.message, "type": kind, "param": None, "code": refusal.code}}
-
-
-async def _reply(
-    request: web.BaseRequest, status: int, content: Any, headers: Mapping[str, str] | None = None
-) -> web.StreamResponse:
-    body = content if isinstance(content, bytes) else json.dumps(content).encode()
-    response = web.Response(
-        status=status, body=body, headers={"Content-Type": "application/json", **(headers or {})}
-    )
-    await response.prepare(request)
-    await response.write_eof()
-    return response
 
 
 async def _read(request: web.BaseRequest) -> tuple[bytes, bool]:

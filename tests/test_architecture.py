@@ -45,7 +45,7 @@ ONE_PLACE = {
     "langchain_qdrant": {"stores/conversations/server.py"},
     "kingfisher_sdk": {"loaders/secrets/redactor.py"},
     "sqlite3": {"stores/ledger.py", "proxy/journal.py", "proxy/sticky.py"},
-    "aiohttp": {f"proxy/{name}.py" for name in ("asking", "relay", "serve", "server")},
+    "aiohttp": {f"proxy/{name}.py" for name in ("asking", "own", "relay", "serve", "server")},
     "uvloop": {"proxy/serve.py", "benchmarks/instant.py"},
     "prometheus_client": {"proxy/metrics.py"},
     "xllamacpp": {"models/embedded.py"},
