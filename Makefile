@@ -34,6 +34,10 @@ ingest-clear: setup ## empty the memory, then take the logs in anew
 stats: setup ## what the memory holds
 	@$(PY) app.py stats
 
+.PHONY: proxy
+proxy: setup ## a coding agent's prompts with memory, on :11435; UPSTREAM=http://localhost:11434
+	@$(PY) app.py proxy $(if $(UPSTREAM),--upstream "$(UPSTREAM)")
+
 .PHONY: setup
 setup: .venv/run-time ## what the program needs, without torch
 
@@ -76,6 +80,23 @@ test-kill: .venv/development ## slow proof: 100 kills during `index`, 200 during
 test-damage: .venv/development ## slow proof: 10,000 damaged logs
 	@MUTATIONS=10000 $(PY) -m pytest tests/loaders/test_mutations.py -s
 
+.PHONY: setup-vibe
+setup-vibe: .venv/development ## the real Vibe clients for the tests; needs Python 3.12
+	@$(PY) -m tests.proxy.vibe.client
+
+.PHONY: conformance
+conformance: .venv/development ## slow proof: public suites of clients, directly and through the proxy
+	@$(PY) -m tests.proxy.conformance
+
+.PHONY: test-proxy
+test-proxy: .venv/development ## slow proof: 10,000 requests and streams, 1,000 faults, 200 hang-ups
+	@PROXY_CASES=10000 BUDGET_CASES=10000 OWNER_QUERIES=10000 FAULT_REQUESTS=1000 DISCONNECTS=200 \
+		$(PY) -m pytest tests/proxy --timeout 3600 -s
+
+.PHONY: soak
+soak: .venv/development ## slow proof: 30 minutes of load with faults
+	@$(PY) -m tests.proxy.soak --minutes 30
+
 .PHONY: lint
 lint: .venv/development ## ruff and mypy
 	@$(PY) -m ruff check .
@@ -89,6 +110,8 @@ bench: setup ## measure; with DATA=folder (squad2_dev, xquad, locomo) retrieval 
 	@$(PY) -m benchmarks.startup
 	@$(PY) -m benchmarks.ingest
 	@$(PY) -m benchmarks.recall
+	@$(PY) -m benchmarks.prefix
+	@$(PY) -m benchmarks.proxy
 	@for set in $(if $(DATA),$(wildcard $(DATA)/locomo/*.json)); do $(PY) -m benchmarks.memory --data $$set || exit; done
 	@for set in $(if $(DATA),$(wildcard $(DATA)/squad2_dev $(DATA)/xquad/*.json)); do $(PY) -m benchmarks.documents --data $$set || exit; done
 
