@@ -23,6 +23,7 @@ def checks(parts: Parts) -> Iterator[Check]:
     yield Check("index", lambda: _indexed(parts), "run `python app.py index`", matters=False)
     yield Check("logs", lambda: _logged(parts), "run `make pull-local`, then `make ingest`", matters=False)
     yield Check("memory", lambda: _remembers(parts), "run `make ingest`", matters=False)
+    yield Check("proxy", lambda: _proxied(parts), "run `make proxy` for a coding agent", matters=False)
     yield Check("model endpoint", lambda: _answers(parts), "see the README, “A real model”", matters=False)
 
 
@@ -81,6 +82,18 @@ def _remembers(parts: Parts) -> str:
         raise PartMissing("no past turns yet")
     _ = parts.memories.memory  # made by another model it would not open
     return f"{held['points']} turns of {held['sessions']} sessions, {held['store']}"
+
+
+def _proxied(parts: Parts) -> str:
+    from models.probe import readiness
+
+    chosen = parts.settings
+    address = f"http://{chosen.rag_proxy_host}:{chosen.rag_proxy_port}"
+    found = readiness(address)
+    if found is None:
+        raise PartMissing(f"nothing serves at {address}")
+    reasons = "; ".join(f"{one['part']}: {one['reason']}" for one in found)
+    return f"serves at {address}" + (f", degraded ({reasons})" if reasons else "")
 
 
 def _answers(parts: Parts) -> str:

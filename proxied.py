@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
+import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from errors import BadInput, NothingYet, RecuerdoError
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from settings import Settings
 
 LOCAL = "http://localhost:11434"
-WATCH_SECONDS = 5.0
+WATCH_SECONDS = 3.0
 # Of the questions before only so many can be leaned on (graphs/followup.py).
 LEANED_ON = 3
 
@@ -35,18 +33,19 @@ class Proxied:
         self._graphs: dict[str, CompiledStateGraph[Any, Any, Any, Any]] = {}
         self._one = threading.Lock()
         self._problem: str | None = None
+        self._empty = False
 
     def recall(self, asked: Asked) -> Recalled:
         """What an owner's memory holds for a question; nothing where it is still empty."""
         try:
             found = self._graph(asked.owner).invoke(_given(asked, self._project(asked)))
         except NothingYet as nothing:
-            self._problem = str(nothing)
+            self._problem, self._empty = str(nothing), True
             return Recalled(asked.question)
         except Exception as error:
             self._problem = str(error)
             raise
-        self._problem = None
+        self._problem, self._empty = None, False
         return _recalled(found)
 
     def warm(self) -> None:
@@ -63,17 +62,14 @@ class Proxied:
         """A text without secrets."""
         return str(self._redactor.redact(text).text)
 
-    async def watch(self) -> None:
-        """Take in what is finished, every few seconds, on a thread of its own; failures are tried again."""
-        chosen = self._parts.settings
-        vibe = chosen.vibe_home.expanduser() / "logs" / "session"
-        root = vibe if chosen.rag_watch == "vibe" else chosen.data_dir
-        with ThreadPoolExecutor(1, "watch") as thread:
-            loop = asyncio.get_running_loop()
-            while True:
-                with suppress(RecuerdoError):
-                    await loop.run_in_executor(thread, self._look, root)
-                await asyncio.sleep(WATCH_SECONDS)
+    def watch(self) -> None:
+        """For ever: get ready for a memory that was empty, take in what is finished where that is wanted."""
+        while True:
+            time.sleep(WATCH_SECONDS)
+            with suppress(RecuerdoError):
+                self._look()
+            if self._empty:
+                self.warm()
 
     @cached_property
     def _redactor(self) -> Any:
@@ -86,10 +82,14 @@ class Proxied:
         """A memory of the watching thread: its ledger belongs to that thread."""
         from memories import Memories
 
-        return Memories(self._parts.settings, lambda: self._parts.embedder)
+        chosen = self._parts.settings
+        return Memories(chosen, lambda: self._parts.embedder, chosen.memory_owner)
 
-    def _look(self, root: Path) -> None:
-        if root.is_dir() and self._watching.waiting(root)["waiting"]:
+    def _look(self) -> None:
+        chosen = self._parts.settings
+        vibe = chosen.vibe_home.expanduser() / "logs" / "session"
+        root = {"off": None, "vibe": vibe, "data": chosen.data_dir}[chosen.rag_watch]
+        if root and root.is_dir() and self._watching.waiting(root)["waiting"]:
             self._watching.ingest(root, quiet=True)
 
     def _graph(self, owner: str) -> CompiledStateGraph[Any, Any, Any, Any]:
@@ -170,11 +170,7 @@ def serve(parts: Parts, announce: Any) -> None:
         log=sys.stderr,
     )
     remembering = serving.Remembering(
-        proxied.recall,
-        proxied.warm,
-        proxied.degraded,
-        proxied.redact,
-        proxied.watch if chosen.rag_watch != "off" else None,
+        proxied.recall, proxied.warm, proxied.degraded, proxied.redact, proxied.watch
     )
     serving.serve(wanted, remembering, announce)
 

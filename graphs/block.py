@@ -10,10 +10,10 @@ parentheses inside its brackets, after which code that only looks like it still 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from itertools import count
-from unicodedata import normalize
+from unicodedata import is_normalized, normalize
 
 from langchain_core.documents import Document
 
@@ -38,7 +38,7 @@ BREAKS = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
 
 # Brackets and bars, with signs that look like them.
 SQUARE, SQUARED = r"\[［【", r"\]］】"
-ANGLE, ANGLED, BAR = "<＜﹤‹〈⟨〈❮", ">＞﹥›〉⟩〉❯", "|｜│￨ǀ∣¦❘"
+ANGLE, ANGLED, BAR = "<＜﹤‹\u2329⟨\u3008❮", ">＞﹥›\u232a⟩\u3009❯", "|｜│￨ǀ∣¦❘"
 # Mistral, version 1 to 15, and GLM. `#` stands for a number.
 IN_SQUARES = (
     "inst system_prompt available_tools tool_calls tool_results tool_content args call_id model_settings "
@@ -66,7 +66,7 @@ def _token() -> str:
     """One group in each kind of token is its name, which gets the parentheses."""
     in_angles = [
         # ChatML, Llama 3, gpt-oss, DeepSeek, Phi, Cohere and their like, whatever the name is.
-        rf"[{BAR}]\s*+([^{ANGLE}{ANGLED}{BAR}{SQUARE}{SQUARED}()]++)[{BAR}]\s*+[{ANGLED}]",
+        rf'[{BAR}]\s*+([\w\s▁.:/+"-]++)[{BAR}]\s*+[{ANGLED}]',
         rf"(?:[{ANGLE}]\s*+)?/?\s*+({_spaced(IN_ANGLES)})\s*+/?\s*+[{ANGLED}]",
         rf"[{BAR}]\s*+({_spaced(BY_A_BAR)})\s*+[{ANGLED}]",
         rf"({_spaced(BY_A_BAR)})\s*+[{BAR}]\s*+[{ANGLED}]",
@@ -93,7 +93,7 @@ def block(turns: Sequence[Document]) -> str:
     if not turns:
         return ""
     told = "\n\n".join(_told(number, turn) for number, turn in enumerate(turns, start=1))
-    name = f"recalled_conversations_{_id(told)}"
+    name = f"recalled_conversations_{unspoken(told, ID_LENGTH)}"
     return f"\n\n<{name}>\n{EXPLANATION}\n\n{told}\n</{name}>"
 
 
@@ -117,23 +117,23 @@ def _project(name: object) -> str:
     return 'project "{}"'.format(shown.replace('"', "'")) if shown else "project unknown"
 
 
-def _id(told: str) -> str:
-    """What nobody can have written into a memory: a digest of all of them that stands in none."""
-    digests = (sha256(f"{number}\n{told}".encode()).hexdigest()[:ID_LENGTH] for number in count())
-    known = told.lower()
+def unspoken(text: str, length: int) -> str:
+    """So many digits of a text's digest that do not stand in it: nobody can have written them there."""
+    known = text.lower()
+    digests = (sha256(f"{number}\n{text}".encode()).hexdigest()[:length] for number in count())
     return next(digest for digest in digests if digest not in known)
 
 
 def defused(text: str) -> str:
     """The text without hidden characters, and with nothing that a chat template or a block takes for its own.
 
-    A text that says such a thing in look-alikes is written in the plain characters that they stand for.
+    A text that says such a thing in look-alikes is given in the small letters and signs that they stand for.
     """
     text = _visible(text)
-    forms: list[Callable[[str], str]] = [str, _plain, folded]
-    while forms and _is_armed(text):
-        text = _disarmed(forms.pop(0)(text))
-    return text
+    if not _is_armed(text):
+        return text
+    text = _disarmed(text)
+    return _disarmed(folded(text)) if _is_armed(text) else text
 
 
 def _visible(text: str) -> str:
@@ -148,8 +148,9 @@ def _visible(text: str) -> str:
 
 
 def _is_armed(text: str) -> bool:
-    # Folded, too: a stroke over the last bracket is enough to hide a token from one of the two.
-    forms = [text] if text.isascii() else [text, folded(text)]
+    forms = [folded(text)]
+    if not is_normalized("NFC", text):  # only there folding can hide something, like a bracket under a stroke
+        forms.append(text)
     return any(TOKEN.search(form) or OURS.search(form) for form in forms)
 
 
@@ -163,10 +164,6 @@ def _in_parentheses(token: re.Match[str]) -> str:
     return f"{text[token.start() : start]}({token[name]}){text[end : token.end()]}"
 
 
-def _plain(text: str) -> str:
-    return normalize("NFKC", text)
-
-
 def folded(text: str) -> str:
     """The text as somebody reads it who does not tell look-alikes and capitals apart."""
-    return text.lower() if text.isascii() else _plain(_plain(text).casefold())
+    return text.lower() if text.isascii() else normalize("NFKC", normalize("NFKC", text).casefold())

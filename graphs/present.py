@@ -78,7 +78,7 @@ def _consists_of(text: bytes, pieces: Sequence[bytes]) -> bool:
     """Whether a text is these pieces in their order with anything between them."""
     first, *others, last = pieces
     at, end = len(first), len(text) - len(last)
-    if end < 0 or not (text.startswith(first) and text.endswith(last)):
+    if not (text.startswith(first) and text.endswith(last)):
         return False
     for piece in others:
         found = text.find(piece, at, end)

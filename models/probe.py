@@ -41,6 +41,17 @@ def probe(base_url: str, api_key: str | None = None) -> Found:
         return Found(base, problem=problem, cure="start the server there, or correct OPENAI_BASE_URL")
 
 
+def readiness(address: str) -> list[dict[str, str]] | None:
+    """What a proxy of ours at an address lacks at present; None where none serves."""
+    import httpx
+
+    try:
+        told = httpx.get(f"{address}/ready", timeout=PATIENCE_SECONDS, trust_env=False).json()
+        return [{"part": str(one["part"]), "reason": str(one["reason"])} for one in told["degraded"]]
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
+        return None
+
+
 def _ask(client: httpx.Client, base: str) -> Found:
     root = base.removesuffix("/v1")
     kind: Kind = "openai"

@@ -26,7 +26,8 @@ SERVED = re.compile(
 ADMIN = re.compile(
     r"(/v\d+)?/(pause|resume|is_paused|scale_elastic_ep|is_scaling_elastic_ep|update_weights|init_weight_transfer\w*"
     r"|sleep|wake_up|is_sleeping|collective_rpc|reset_\w+|start_profile|stop_profile|load_lora_adapter"
-    r"|unload_lora_adapter|invocations|server_info|abort_requests)(/.*)?"
+    r"|unload_lora_adapter|invocations|server_info|abort_requests)(/.*)?",
+    re.S,
 )
 
 
@@ -108,12 +109,16 @@ def target(raw: str) -> tuple[str, str]:
         Refusal: a path that steers the server, that hides something, or that nobody serves.
     """
     plain = unquote(raw.partition("?")[0], errors="replace")
-    dots = {"..", "."} & set(re.split(r"[/\\]", plain))
-    if not raw.startswith("/") or dots or "\0" in plain or "%2e" in plain.lower():
-        message = "The path cannot be used as it is: give it without dots, from the root."
+    bare = unquote(
+        unquote(plain, errors="replace"), errors="replace"
+    )  # a server behind the server decodes again
+    dots = {"..", "."} & set(re.split(r"[/\\]", bare))
+    # Servers drop what comes after a #: a path that is refused could hide before it.
+    if not raw.startswith("/") or "#" in raw or dots or "\0" in bare:
+        message = "The path cannot be used as it is: give it from the root, without dots and without #."
         raise Refusal(400, "bad_path", message)
-    path = re.sub(r"/{2,}", "/", plain).rstrip("/") or "/"
-    if ADMIN.fullmatch(path.lower()):
+    path = _short(plain)
+    if ADMIN.fullmatch(_short(bare).lower()):
         message = "This path steers the model server: ask the server itself."
         raise Refusal(403, "admin_path", message)
     if SERVED.fullmatch(path):
@@ -121,3 +126,7 @@ def target(raw: str) -> tuple[str, str]:
     if OPENAI.fullmatch(path):
         return "/v1" + raw, "/v1" + path
     raise Refusal(404, "not_found", "Neither the model server nor this proxy serves this path.")
+
+
+def _short(path: str) -> str:
+    return re.sub(r"/{2,}", "/", path).rstrip("/") or "/"

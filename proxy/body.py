@@ -12,9 +12,14 @@ from typing import Any, NamedTuple
 
 BLANK = re.compile(r"[ \t\n\r]*")
 NUMBER = re.compile(r"\d{1,12}")
-# A number of any size stays what it is: text.
-DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
 Message = Mapping[str, Any]
+
+
+class Number(str):
+    """A number of any size as it was written."""
+
+
+DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number)
 
 
 class Place(NamedTuple):
@@ -47,6 +52,8 @@ class Chat:
         self.messages: list[Message] = [place.value for place in self._places]
         if not all(isinstance(message, dict) for message in self.messages):
             raise ValueError("a message is no object")
+        if any(isinstance(message.get("content"), Number) for message in self.messages):
+            raise ValueError("a number is no content")
 
     def field(self, name: str) -> Any:
         """A field of the request beside its messages; None where it is absent."""
@@ -60,7 +67,7 @@ class Chat:
     def number(self, name: str) -> int | None:
         """A field that is a whole number."""
         value = self.field(name)
-        return int(value) if isinstance(value, str) and NUMBER.fullmatch(value) else None
+        return int(value) if isinstance(value, Number) and NUMBER.fullmatch(value) else None
 
     def with_blocks(self, blocks: Mapping[int, str]) -> bytes:
         """The request with a text at the end of some messages' content; all other bytes are the same."""

@@ -6,7 +6,9 @@ where that bound is too coarse.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from proxy.body import Chat
@@ -16,6 +18,11 @@ SPARE_TOKENS = 64  # what a template may add
 MOST_TOKENS, MOST_SHARE = 4096, 0.1  # of one turn's block
 ALL_SHARE = 0.25  # of all the blocks in one prompt
 CHARACTERS_A_TOKEN = 3.0  # what agents write has more
+# How a server refuses a prompt that is too long: by one of these, with one of these words.
+REFUSED = frozenset({400, 413, 422})
+TOO_LONG = (b"context", b"token", b"too long", b"too large", b"length", b"exceed", b"maximum")
+PACKED = frozenset({"gzip", "x-gzip", "deflate"})
+READ = 65_536
 Count = Callable[[Chat], Awaitable[int | None]]
 
 
@@ -52,3 +59,11 @@ class Budget:
 def estimated(text: str) -> int:
     """About how many tokens a text has; rather too many than too few."""
     return round(len(text) / CHARACTERS_A_TOKEN)
+
+
+def is_too_long(refusal: bytes, encoding: str) -> bool:
+    """Whether the beginning of a refusal, packed or not, speaks of a prompt's length."""
+    if encoding.strip().lower() in PACKED:
+        with suppress(zlib.error):
+            refusal = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(refusal, READ)
+    return any(word in refusal.lower() for word in TOO_LONG)

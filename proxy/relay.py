@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Iterable, Mapping
+from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import aiohttp
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -25,10 +28,12 @@ IDLE_SECONDS = 4.0
 LONGEST_LINE = 65_536
 PIECE = 65_536
 LARGE = 1_000_000
+REFUSAL, REFUSAL_SECONDS = 65_536, 2.0
 Body = bytes | AsyncIterator[bytes] | None
 AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 BROKEN = {"type": "upstream_error", "param": None, "code": "upstream_closed"}
 BROKEN_MESSAGE = "The model server broke off its answer."
+BREAKS = (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError, TimeoutError)
 
 
 class Relay:
@@ -37,6 +42,7 @@ class Relay:
     def __init__(self, root: str, key: str | None) -> None:
         self.root, self._key = root.rstrip("/"), key
         self._session: aiohttp.ClientSession | None = None
+        self._reading: WeakKeyDictionary[object, aiohttp.StreamReader] = WeakKeyDictionary()
 
     def open(self) -> aiohttp.ClientSession:
         """The connections; made on the event loop that uses them."""
@@ -51,6 +57,8 @@ class Relay:
                 max_line_size=LONGEST_LINE,
                 max_field_size=LONGEST_LINE,
             )
+            # Whoever sent a request decides whether it is sent again; aiohttp would repeat a GET by itself.
+            self._session._retry_connection = False
         return self._session
 
     async def close(self) -> None:
@@ -78,15 +86,26 @@ class Relay:
         elif body is None and request.body_exists:
             data = request.content
         try:
-            return await self.open().request(
+            answer = await self.open().request(
                 request.method, self.url(target), headers=headers, data=data, allow_redirects=False
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _why(error, self.root) from error
+        self._watch(answer)
+        return answer
+
+    def _watch(self, answer: aiohttp.ClientResponse) -> None:
+        """Let the end of a connection end its answer; aiohttp forgets that where chunks are malformed."""
+        line = answer.connection.protocol if answer.connection else None
+        if line is not None and line not in self._reading and line.closed is not None:
+            line.closed.add_done_callback(partial(_end, self._reading, line))
+        if line is not None:
+            self._reading[line] = answer.content
 
     def url(self, target: str) -> URL:
-        """Where a target is on the server; not a byte of it is written anew."""
-        return URL(self.root + target, encoded=True)
+        """Where a target is on the server; not a byte of it is written anew, nor an empty query lost."""
+        root = URL(self.root, encoded=True)
+        return root.with_path(root.raw_path.rstrip("/") + target, encoded=True)
 
     async def give(
         self,
@@ -99,6 +118,8 @@ class Relay:
         headers = passing(answer.headers.items(), answer.headers.getall("Connection", ()))
         headers.extend(more)
         streamed = answer.content_type == "text/event-stream"
+        # Where the length is announced or the events are compressed, nothing can be said after them.
+        told = streamed and "Content-Length" not in headers and "Content-Encoding" not in headers
         if streamed:
             headers.setdefault("Cache-Control", "no-cache")
             headers.setdefault("X-Accel-Buffering", "no")
@@ -111,8 +132,8 @@ class Relay:
             async for piece in answer.content.iter_any():
                 await response.write(piece)
                 tail = (tail + piece)[-4:] if len(piece) < 4 else piece[-4:]
-        except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError, TimeoutError):
-            await self._break_off(request, response, tail if streamed else None)
+        except BREAKS:
+            await self._break_off(request, response, tail if told else None)
             return response
         await response.write_eof()
         return response
@@ -127,6 +148,37 @@ class Relay:
             await response.write((b"" if whole else b"\n\n") + b"data: " + event.encode() + b"\n\n")
         if request.transport is not None:
             request.transport.close()
+
+
+async def invite(request: web.BaseRequest) -> None:
+    """Tell a client that waits for it to send its body."""
+    if request.version >= HttpVersion11 and request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # of the answer nothing is written yet
+
+
+async def beginning(answer: aiohttp.ClientResponse) -> bytes:
+    """How a refusal begins; what breaks it off is met again where the rest is read."""
+    read = b""
+    try:
+        async with asyncio.timeout(REFUSAL_SECONDS):
+            while len(read) < REFUSAL and (piece := await answer.content.readany()):
+                read += piece
+    except BREAKS:
+        pass
+    except asyncio.CancelledError:
+        answer.close()
+        raise
+    return read
+
+
+def _end(
+    reading: WeakKeyDictionary[object, aiohttp.StreamReader], line: object, closed: asyncio.Future[None]
+) -> None:
+    closed.exception()  # it is told by what is read, or does not matter
+    content = reading.pop(line, None)
+    if content is not None and not content.is_eof() and content.exception() is None:
+        content.set_exception(aiohttp.ClientPayloadError(BROKEN_MESSAGE))
 
 
 def passing(headers: Iterable[tuple[str, str]], connection: Iterable[str]) -> CIMultiDict[str]:

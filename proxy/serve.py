@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from urllib.parse import urlsplit
 
 import uvloop
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from errors import BadInput, Unsafe
 from proxy.access import Access, is_loopback, owners
@@ -53,14 +56,14 @@ class Wanted:
 class Remembering:
     """What the proxy is handed: recall, what to load for it first, what does not serve, and redaction.
 
-    `watch` runs beside the server, and is cancelled at its end.
+    `watch` never ends; it runs on a thread beside the server, and may be broken off at any moment.
     """
 
     recall: Recall
     warm: Callable[[], None]
     degraded: Callable[[], list[dict[str, str]]]
     redact: Callable[[str], str]
-    watch: Callable[[], Coroutine[Any, Any, None]] | None = None
+    watch: Callable[[], None]
 
 
 def serve(wanted: Wanted, remembering: Remembering, announce: Announce) -> None:
@@ -77,7 +80,8 @@ def serve(wanted: Wanted, remembering: Remembering, announce: Announce) -> None:
 async def _serve(wanted: Wanted, remembering: Remembering, announce: Announce) -> None:
     async with running(wanted, remembering) as address:
         announce(*address)
-        await _until_told(remembering.watch)
+        threading.Thread(target=remembering.watch, daemon=True).start()
+        await _until_told()
 
 
 @asynccontextmanager
@@ -95,6 +99,7 @@ async def running(wanted: Wanted, remembering: Remembering) -> AsyncIterator[tup
         handler_cancellation=True,
         auto_decompress=False,
         access_log=None,
+        logger=_faults(),
         keepalive_timeout=IDLE_SECONDS,
         max_line_size=LONGEST_LINE,
         max_field_size=LONGEST_LINE,
@@ -112,6 +117,15 @@ async def running(wanted: Wanted, remembering: Remembering) -> AsyncIterator[tup
         await relay.close()
         await asyncio.to_thread(journal.close)
         sticky.close()
+
+
+def _faults() -> logging.Logger:
+    """A log of our own faults; a request that is no HTTP may hold a key, and is told to its sender alone."""
+    logger = logging.Logger("proxy")
+    logger.addFilter(
+        lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+    )
+    return logger
 
 
 def _access(wanted: Wanted) -> Access:
@@ -141,12 +155,8 @@ async def _listen(runner: web.ServerRunner, wanted: Wanted) -> None:
         ) from error
 
 
-async def _until_told(watch: Callable[[], Coroutine[Any, Any, None]] | None) -> None:
+async def _until_told() -> None:
     told = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, told.set)
-    watching = asyncio.create_task(watch()) if watch else None
     await told.wait()
-    if watching:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)

@@ -15,21 +15,18 @@ from aiohttp import web
 from proxy.access import Access, Refusal, is_loopback, target
 from proxy.asking import tokens, unreachable
 from proxy.body import Chat
+from proxy.budget import REFUSED, is_too_long
 from proxy.enrich import Memory, Told
 from proxy.journal import Journal
 from proxy.metrics import CONTENT_TYPE, Metrics
 from proxy.own import as_openai, reply
-from proxy.relay import Body, Relay
+from proxy.relay import Body, Relay, beginning, invite
 
 CHAT = "/v1/chat/completions"
 # A longer request goes on as it comes, without memory: no prompt is so long.
 LONGEST_BODY = 16 * 2**20
 RETRY_SECONDS = "5"
 ALIVE, TELLING = {"/health", "/livez"}, {"/ready", "/metrics"}
-# How a server refuses a prompt that is too long: by one of these, with one of these words.
-REFUSED = frozenset({400, 413, 422})
-TOO_LONG = (b"context", b"token", b"too long", b"too large", b"length", b"exceed", b"maximum")
-PEEK = 65_536
 
 
 @dataclass
@@ -87,6 +84,9 @@ class Proxy:
         except asyncio.CancelledError:
             self.metrics.gone.inc()
             raise
+        except Exception:
+            status = 500
+            raise
         finally:
             self.metrics.running.dec()
             self._note(exchange, status)
@@ -106,6 +106,7 @@ class Proxy:
             exchange.owner = owner
             if "websocket" in request.headers.get("Upgrade", "").lower():
                 raise Refusal(501, "no_websocket", "This proxy speaks HTTP only.")
+            await invite(request)
             chat = request.method == "POST" and path == CHAT
             return await (self._chat(exchange) if chat else self._pass(exchange, None))
         except Refusal as refusal:
@@ -121,8 +122,8 @@ class Proxy:
         answer = await self._ask(exchange, sent)
         read = b""
         if sent is not body and answer.status in REFUSED:
-            read = await answer.content.read(PEEK)
-            if any(word in read.lower() for word in TOO_LONG):
+            read = await beginning(answer)
+            if is_too_long(read, answer.headers.get("Content-Encoding", "")):
                 answer.close()
                 answer, read = await self._without(exchange, body), b""
         return await self._give(exchange, answer, read)

@@ -8,24 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from proxy.body import Chat, Message
+from proxy.chores import instructed, is_chore
 
-SYSTEM = frozenset({"system", "developer"})
-TEXT_PARTS = frozenset({"text", "input_text"})
-# Housekeeping of Vibe that carries tools.
-VIBE_OWN = ("CONTEXT CHECKPOINT COMPACTION", "<compaction_summary>", "<previous_user_messages>")
-# Housekeeping of clients in general, which carries none: titles, tags, classifiers, summaries.
-CHORE = re.compile(
-    r"\A### Task:\s"  # Open WebUI
-    r"|\Auser: .*\n\nassistant: "  # Vibe's titles
-    r"|\b(generate|write|create|suggest|produce|provide|give)\b[^.\n]{0,60}\b(title|tags|summary)\b[^.\n]{0,80}"
-    r"\b(conversation|chat|session|dialog(ue)?|messages?|thread)\b"
-    r"|\b(create|write) a (detailed|concise) summary of (the|our|this) conversation"
-    r"|\b(conversation|chat|session|title) (title )?(titler|generator|classifier|summari[sz]er)\b"
-    r"|\Ayou (are|act as) an? [\w -]{0,40}(classifier|title generator)\b"
-    r"|\Aclassify the ",
-    re.I | re.S,
-)
-CHORE_LONGEST = 4000
+# Tuples, since what a client sends as a role or a type need not be hashable.
+SYSTEM = ("system", "developer")
+TEXT_PARTS = ("text", "input_text")
 WHERE = re.compile(r"^Absolute path: (.+?)\s*$", re.M)
 
 
@@ -45,7 +32,7 @@ def turn_of(chat: Chat, headers: Mapping[str, str]) -> Turn | None:
     index = spoken[-1]
     message = chat.messages[index]
     text = text_of(message)
-    if message.get("role") != "user" or not text.strip() or any(mark in text for mark in VIBE_OWN):
+    if message.get("role") != "user" or not text.strip() or is_chore(text):
         return None
     return Turn(index, text)
 
@@ -56,14 +43,7 @@ def may_remember(chat: Chat, headers: Mapping[str, str]) -> bool:
         return True
     if "x-affinity" in headers or headers.get("user-agent", "").startswith("Mistral-Vibe/"):
         return False  # a coding agent's conversations always have tools
-    return not any(CHORE.search(text[:CHORE_LONGEST]) for text in _framing(chat.messages))
-
-
-def _framing(messages: Sequence[Message]) -> list[str]:
-    """What tells housekeeping from talk: the instructions, and a first and only message."""
-    instructions = [text_of(message) for message in messages if message.get("role") in SYSTEM]
-    said = [text_of(message) for message in messages if message.get("role") not in SYSTEM]
-    return [*instructions, *(said if len(said) == 1 else said[-1:])]
+    return not any(instructed(text_of(one)) for one in chat.messages if one.get("role") in SYSTEM)
 
 
 def text_of(message: Message) -> str:

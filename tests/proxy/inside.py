@@ -1,13 +1,14 @@
 """The proxy in a thread of the test, over any recall: as it is served, without starting a program.
 
-    with inside(upstream.url, tmp_path, recall=lambda asked: found("memory")) as proxy:
-        httpx.post(f"{proxy.url}/v1/chat/completions", json=...)
+with inside(upstream.url, tmp_path, recall=lambda asked: found("memory")) as proxy:
+    httpx.post(f"{proxy.url}/v1/chat/completions", json=...)
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
+import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,43 +52,58 @@ def nothing(asked: Asked) -> Recalled:
 
 @contextmanager
 def inside(
-    upstream: str, home: Path, recall: Recall = nothing, warm: Callable[[], None] = lambda: None, **wanted: Any
+    upstream: str,
+    home: Path,
+    recall: Recall = nothing,
+    warm: Callable[[], None] = lambda: None,
+    **wanted: Any,
 ) -> Iterator[Inside]:
-    log, asked, problems = io.StringIO(), [], []
+    proxy = Inside("", 0, io.StringIO(), [], [])
 
     def recalling(question: Asked) -> Recalled:
-        asked.append(question)
+        proxy.asked.append(question)
         return recall(question)
 
-    remembering = Remembering(recalling, warm, lambda: list(problems), lambda text: text)
-    chosen = Wanted(**{"host": "127.0.0.1", "port": 0, "upstream": upstream, "home": home, "log": log} | wanted)
-    ready, end = threading.Event(), asyncio.Event()
-    told: list[Any] = []
+    defaults = {"host": "127.0.0.1", "port": 0, "upstream": upstream, "home": home, "log": proxy.log}
+    remembering = Remembering(recalling, warm, lambda: list(proxy.problems), lambda text: text, lambda: None)
+    served = _Served(Wanted(**defaults | wanted), remembering)
+    proxy.url, proxy.port = served.begin()
+    try:
+        yield proxy
+    finally:
+        served.end()
 
-    async def serve() -> None:
-        told.append(asyncio.get_running_loop())
-        async with running(chosen, remembering) as address:
-            told.append(address)
-            ready.set()
-            await end.wait()
 
-    def run() -> None:
+class _Served:
+    def __init__(self, wanted: Wanted, remembering: Remembering) -> None:
+        self._wanted, self._remembering = wanted, remembering
+        self._loop: asyncio.AbstractEventLoop
+        self._end = asyncio.Event()
+        self._outcome: queue.SimpleQueue[tuple[str, int] | BaseException] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def begin(self) -> tuple[str, int]:
+        self._thread.start()
+        outcome = self._outcome.get(timeout=START_SECONDS)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        host, port = outcome
+        return f"http://{host}:{port}", port
+
+    def end(self) -> None:
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join(START_SECONDS)
+        assert not self._thread.is_alive()
+
+    def _run(self) -> None:
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(serve())
+                runner.run(self._serve())
         except BaseException as error:  # noqa: BLE001  # raised where the block begins
-            told.append(error)
-            ready.set()
+            self._outcome.put(error)
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    assert ready.wait(START_SECONDS)
-    if isinstance(told[-1], BaseException):
-        raise told[-1]
-    loop, (host, port) = told
-    try:
-        yield Inside(f"http://{host}:{port}", port, log, asked, problems)
-    finally:
-        loop.call_soon_threadsafe(end.set)
-        thread.join(START_SECONDS)
-        assert not thread.is_alive()
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        async with running(self._wanted, self._remembering) as address:
+            self._outcome.put(address)
+            await self._end.wait()
