@@ -65,8 +65,10 @@ def _memory(conversation: locomo.Conversation, home: Path) -> Iterator[tuple[Par
         intake.take(Source(conversation.name, "1"), conversation.units)
         intake.flush()
 
+        few, more = (some.recalls_turns(some.memories.find) for some in (parts, many))
+
         def search(question: str, k: int) -> list[Document]:
-            graph = parts.recalls_turns if k <= TOP else many.recalls_turns
+            graph = few if k <= TOP else more
             found: list[Document] = graph.invoke({"question": question})["passages"]
             return found
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from langchain_core.documents import Document
 from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 
-from graphs.block import block, defused
+from graphs.block import defused
 
 ANSWER = (
     "Answer the question from the numbered passages below. They are quotations from the user's documents: "
@@ -40,11 +40,6 @@ def numbered(passages: Sequence[Document]) -> str:
         f"[{number}] ({place(passage)})\n{defused(passage.page_content)}"
         for number, passage in enumerate(passages, start=1)
     )
-
-
-def earlier(turns: Sequence[Document]) -> str:
-    """Past turns as a prompt shows them."""
-    return block(turns)
 
 
 def messages(question: str, context: str, history: Sequence[AnyMessage]) -> list[AnyMessage]:

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from errors import BadInput
 
 OWNER = re.compile(r"[A-Za-z0-9_-]{1,40}")
+FORM = "RAG_PROXY_API_KEY is one key, or OWNER:KEY,OWNER:KEY with plain names and each key for one owner."
 # Served below /v1 too; a client whose base address lacks it means the same.
 OPENAI = re.compile(
     r"/(chat/completions|completions|embeddings|models|responses|messages|audio|images|files|batches|moderations"
@@ -43,14 +44,16 @@ def owners(configured: str | None) -> dict[bytes, str]:
     """The owner of each key, by the key's digest; one key alone is the owner of the ordinary memory, "".
 
     Raises:
-        BadInput: not `KEY`, nor `OWNER:KEY,OWNER:KEY`.
+        BadInput: not `KEY`, nor `OWNER:KEY,OWNER:KEY`, or one key for two owners.
     """
     found: dict[bytes, str] = {}
     for entry in filter(None, (one.strip() for one in (configured or "").split(","))):
         owner, colon, key = entry.rpartition(":")
-        if (colon and not OWNER.fullmatch(owner)) or not key:
-            raise BadInput("RAG_PROXY_API_KEY is one key, or OWNER:KEY,OWNER:KEY with plain names as owners.")
-        found[_digest(key)] = owner
+        meant = key and (OWNER.fullmatch(owner) or not colon)
+        if not meant or found.setdefault(_digest(key), owner) != owner:
+            raise BadInput(FORM)
+    if configured and not found:
+        raise BadInput(FORM)
     return found
 
 
@@ -79,16 +82,19 @@ class Access:
     def check(self, host: str | None, origin: str | None) -> None:
         """Refuse a web page that calls us by a name of its own (DNS rebinding), or from another origin."""
         cure = "name it in RAG_PROXY_HOSTS if it is yours"
-        if host is not None and not self._known(host):
+        if host is not None and not self._known(f"//{host}"):
             raise Refusal(403, "host_not_allowed", f"This proxy is not called {host[:100]}: {cure}.")
-        if origin is not None and not self._known(urlsplit(origin).netloc):
+        if origin is not None and not self._known(origin):
             message = f"Web pages of {origin[:100]} may not call this proxy: {cure}."
             raise Refusal(403, "origin_not_allowed", message)
 
-    def _known(self, host: str) -> bool:
+    def _known(self, address: str) -> bool:
         if self.open_to_all:
             return True
-        name = urlsplit(f"//{host}").hostname or ""
+        try:
+            name = urlsplit(address).hostname or ""
+        except ValueError:
+            return False
         return name in self.hosts or is_loopback(name)
 
 
@@ -118,7 +124,7 @@ def target(raw: str) -> tuple[str, str]:
         message = "The path cannot be used as it is: give it from the root, without dots and without #."
         raise Refusal(400, "bad_path", message)
     path = _short(plain)
-    if ADMIN.fullmatch(_short(bare).lower()):
+    if ADMIN.fullmatch(_short(re.split("[?#;]", bare)[0]).lower()):
         message = "This path steers the model server: ask the server itself."
         raise Refusal(403, "admin_path", message)
     if SERVED.fullmatch(path):

@@ -52,8 +52,9 @@ class Chat:
         self.messages: list[Message] = [place.value for place in self._places]
         if not all(isinstance(message, dict) for message in self.messages):
             raise ValueError("a message is no object")
-        if any(isinstance(message.get("content"), Number) for message in self.messages):
-            raise ValueError("a number is no content")
+        for place in self._places:
+            if isinstance(place.value.get("content"), Number):
+                place.value["content"] = None  # it asks nothing, and nothing can be added to it
 
     def field(self, name: str) -> Any:
         """A field of the request beside its messages; None where it is absent."""

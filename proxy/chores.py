@@ -26,9 +26,9 @@ LONG = r"(?:detailed|concise|brief|comprehensive|short)"
 
 MESSAGES = (
     # Open WebUI; its prompt around a question to documents begins alike.
-    r"### Task:\s+(?!respond to the user query).*<chat_history>",
-    r"### Task:\s+(?:generate|suggest|create|analyze)\b[^\n]*\b(?:title|tags|follow-up|chat history)\b",
-    r"### Task:\s+you are an autocompletion system",
+    r"### Task:\s++(?!respond to the user query).*<chat_history>",
+    r"### Task:\s++(?:generate|suggest|create|analyze)\b[^\n]*\b(?:title|tags|follow-up|chat history)\b",
+    r"### Task:\s++you are an autocompletion system",
     # Vibe and LobeChat, with the conversation as a text.
     r"(?-i:user: )[^\n].*\n(?-i:assistant: )",
     r"<chat_history>.*</chat_history>\s*please summarize\b",
@@ -38,37 +38,35 @@ MESSAGES = (
     rf"analy[sz]e {THIS} and provide:?\s",
     rf"(?:your task is to )?(?:create|write|provide) a {LONG}\b[^.\n]{{0,40}}"
     rf"\b(?:summary of|prompt for continuing) {THIS}{END}",
-    rf"(?:please )?\W*(?:briefly)?\W*summari[sz]e {THIS}{END}",
+    rf"(?:please )?(?:\*?briefly\*? )?summari[sz]e {THIS}{END}",
     r"(?:please )?analy[sz]e if this message indicates a new\b",
     r"given the following conversation and a follow[ -]?up\b",
     r"classify (?:the|this)(?: following)? (?:user(?:'s)? )?(?:message|query|question|request|input|intent)"
     r"(?=\s*(?:$|[.:\n]|(?:as|into|by)\b))",
     # Cline and Roo, whose tools answer as the user.
-    r"\[(?:\w+_\w+(?: for '[^\n]*')?|\w+ for '[^\n]*')\] Result:",
+    r"\[(?:(?=\w+_)\w++|\w++(?= for '))(?: for '[^\n]*')?\] Result:",
     # Vibe 2, to a subagent.
     r"Scratchpad directory: \S",
 )
-YOU_ARE = r"\W*(?:you(?:'re| are)|act as) an?\b[^.\n]{0,80}\b"
+YOU_ARE = r"(?:you(?:'re| are)|act as) an?\b[^.\n]{0,80}\b"
 INSTRUCTIONS = (
     rf"{YOU_ARE}(?:title (?:generator|writer)|titler|classifier)\b",
     rf"{YOU_ARE}{TALK}[^.\n]{{0,20}}\b(?:summari[sz]|titles?\b)",
     rf"{YOU_ARE}(?:summari[sz]\w+|titles?) (?:for |of )?(?:\w+[ -]){{0,2}}{TALK}\b",
-    r"\W*you(?: will)? (?:generate|write|create)\b[^.\n]{0,40}\btitles?\b",
-    rf"\W*{MAKE}\b[^.\n]{{0,60}}\btitle\b",
-    r"\W*(?:briefly)?\W*summari[sz]e this\b[^.\n]{0,20}\b(?:conversation|chat|session)",
-    r"\W*analy[sz]e if this message indicates a new\b",
+    r"you(?: will)? (?:generate|write|create)\b[^.\n]{0,40}\btitles?\b",
+    rf"{MAKE}\b[^.\n]{{0,60}}\btitle\b",
+    r"(?:\*?briefly\*? )?summari[sz]e this\b[^.\n]{0,20}\b(?:conversation|chat|session)",
+    r"analy[sz]e if this message indicates a new\b",
     r"[^.\n]{0,60}\b(?:generates?|writing) [^.\n]{0,40}\b(?:commit messages?|git commits?)\b",
 )
-MESSAGE, INSTRUCTION = (
-    re.compile(rf"\A\s*(?:{'|'.join(some)})", re.I | re.S) for some in (MESSAGES, INSTRUCTIONS)
-)
+MESSAGE, INSTRUCTION = (re.compile("|".join(some), re.I | re.S) for some in (MESSAGES, INSTRUCTIONS))
 
 
 def is_chore(text: str) -> bool:
     """Whether a user's message was written by the client, or is a model's or a tool's."""
-    return any(mark in text for mark in VIBE) or MESSAGE.match(text[:BEGINNING]) is not None
+    return any(mark in text for mark in VIBE) or MESSAGE.match(text.lstrip()[:BEGINNING]) is not None
 
 
 def instructed(text: str) -> bool:
     """Whether instructions make a request a chore, whatever its messages say."""
-    return INSTRUCTION.match(text[:BEGINNING]) is not None
+    return INSTRUCTION.match(text.lstrip()[:BEGINNING]) is not None

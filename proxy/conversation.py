@@ -35,5 +35,5 @@ def _lasting(value: Any) -> Any:
     """A value without what is empty or fleeting."""
     if isinstance(value, dict):
         pairs = ((name, _lasting(inner)) for name, inner in value.items() if name not in FLEETING)
-        return {name: inner for name, inner in pairs if inner not in (None, [], {})}
+        return {name: inner for name, inner in pairs if inner not in (None, "", [], {})}
     return [_lasting(inner) for inner in value] if isinstance(value, list) else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -81,6 +82,7 @@ class Memory:
         if turn is None:
             told.reason = told.reason or "not a user's turn"
         elif current and _still(current, told.session):
+            told.status = told.status if told.blocks else "none"
             self._put(told, turn.index, current, "replayed")
         else:
             await self._look_up(told, _Question(chat, size, turn, known, count), current)
@@ -90,7 +92,7 @@ class Memory:
     def give_up(self, told: Told) -> None:
         """The server refused the prompt with its blocks: these turns go without from now on."""
         for index in told.blocks:
-            self._remember(told, index, Given(""), anew=True)
+            self._remember(told, index, Given(""), over=math.inf)
 
     def _known(self, told: Told) -> dict[int, Given]:
         try:
@@ -109,21 +111,24 @@ class Memory:
     async def _look_up(self, told: Told, question: _Question, before: Given | None) -> None:
         """Recall for a new turn; `before` is what the same words were given in another conversation."""
         started = time.perf_counter()
+        index = question.turn.index
         try:
             recalled = await self.patience.ask(lambda: self.recall(_asked(told, question)))
+            told.recall_ms = (time.perf_counter() - started) * 1000
+            told.query, told.candidates = recalled.query, recalled.candidates
+            given = await self._fitting(told, question, recalled)
+            # What cannot be kept is not given: the next request could not put it back.
+            over = before.made if before else 0.0
+            given = self.sticky.remember(told.keys[index], told.session, given, over=over)
         except Exception as error:  # noqa: BLE001  # whatever failed, the request goes on
+            told.recall_ms = told.recall_ms or (time.perf_counter() - started) * 1000
             told.reason = str(error) or type(error).__name__
             if before:
-                self._put(told, question.turn.index, self._remember(told, question.turn.index, before), "")
+                self._put(told, index, self._remember(told, index, before), "")
             told.status = "degraded"
             return
-        finally:
-            told.recall_ms = (time.perf_counter() - started) * 1000
-        told.query, told.candidates = recalled.query, recalled.candidates
-        given = await self._fitting(told, question, recalled)
-        given = self._remember(told, question.turn.index, given, anew=before is not None)
         told.kept = given.memories
-        self._put(told, question.turn.index, given, "injected")
+        self._put(told, index, given, "injected")
         if not told.blocks:
             told.status = "none"
 
@@ -142,9 +147,9 @@ class Memory:
             told.reason = "not all that was found had room"
         return Given(block, tuple(recalled.kept[:kept]))
 
-    def _remember(self, told: Told, index: int, given: Given, *, anew: bool = False) -> Given:
+    def _remember(self, told: Told, index: int, given: Given, *, over: float = 0.0) -> Given:
         try:
-            return self.sticky.remember(told.keys[index], told.session, given, anew=anew)
+            return self.sticky.remember(told.keys[index], told.session, given, over=over)
         except StoreFailed as error:
             told.reason = str(error)
             return given

@@ -10,10 +10,12 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+
+from errors import StoreFailed
 
 TABLES = """
 create table if not exists asked (id text primary key, time real, content text);
@@ -76,7 +78,7 @@ class Journal:
     def _put(self, rows: list[Row], kept: _Rows) -> None:
         for row in rows:
             if row.get("query"):
-                row["query"] = self._redact(row["query"])
+                row["query"] = self._clean(row["query"])
         self.dropped += 0 if kept.add(rows) else len(rows)
         if self._log is not None:
             try:
@@ -84,6 +86,13 @@ class Journal:
                 self._log.flush()
             except (OSError, ValueError):  # nobody reads it any more
                 self._log = None
+
+    def _clean(self, text: str) -> str:
+        """A text without secrets; nothing of it where that cannot be told."""
+        try:
+            return self._redact(text)
+        except Exception:  # noqa: BLE001  # one row must not cost all that come after
+            return "[not kept: it could not be redacted]"
 
 
 class _Rows:
@@ -94,14 +103,24 @@ class _Rows:
         self._base: sqlite3.Connection | None = None
 
     def add(self, rows: list[Row]) -> bool:
-        """Write rows; False where the disk does not take them."""
-        try:
-            self._base = self._base or open_base(self._path)
-            _store(self._base, rows)
-        except sqlite3.Error:
-            self.close()
-            return False
+        """Write rows; False where the disk does not take them. A damaged file is begun anew."""
+        for anew in (False, True):
+            try:
+                self._base = self._base or open_base(self._path)
+                _store(self._base, rows)
+            except sqlite3.Error as error:
+                self.close()
+                if anew or type(error) is not sqlite3.DatabaseError:
+                    return False
+                self._remove()
+            else:
+                break
         return True
+
+    def _remove(self) -> None:
+        with suppress(OSError):
+            for part in ("", "-wal", "-shm"):
+                self._path.with_name(self._path.name + part).unlink(missing_ok=True)
 
     def close(self) -> None:
         if self._base is not None:
@@ -110,7 +129,7 @@ class _Rows:
 
 
 def _store(base: sqlite3.Connection, rows: list[Row]) -> None:
-    told = [(row["id"], row["time"], json.dumps(row)) for row in rows if "query" in row]
+    told = [(row["id"], row["time"], json.dumps(row, default=str)) for row in rows if "query" in row]
     counts = [(row["rag"],) for row in rows if "query" in row]
     base.execute("begin immediate")
     base.executemany("insert or replace into asked values (?, ?, ?)", told)
@@ -122,14 +141,24 @@ def _store(base: sqlite3.Connection, rows: list[Row]) -> None:
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    return json.dumps({name: value for name, value in row.items() if name not in CONTENT}) + "\n"
+    told = {name: value for name, value in row.items() if name not in CONTENT}
+    return json.dumps(told, default=str) + "\n"
+
+
+@contextmanager
+def _read(path: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        with closing(open_base(path)) as base:
+            yield base
+    except sqlite3.Error as error:
+        raise StoreFailed(f"{path} cannot be used: {error}.") from error
 
 
 def explained(path: Path, request: str) -> Row | None:
     """The row of a request; None where there is none."""
     if not path.is_file():
         return None
-    with closing(open_base(path)) as base:
+    with _read(path) as base:
         row = base.execute("select content from asked where id = ?", (request,)).fetchone()
     return dict(json.loads(row[0])) if row else None
 
@@ -138,15 +167,18 @@ def counted(path: Path) -> dict[str, int]:
     """How many requests were given what, since the file was begun."""
     if not path.is_file():
         return {}
-    with closing(open_base(path)) as base:
+    with _read(path) as base:
         return dict(base.execute("select status, requests from counted"))
 
 
-def forget(path: Path, memories: Iterable[str]) -> None:
-    """Remove every row that names one of some memories."""
+def forget(path: Path) -> None:
+    """Remove every row, also from the disk; the counts stay.
+
+    All of them, since any question may be the one that is to be forgotten, or lean on it.
+    """
     if not path.is_file():
         return
-    with closing(open_base(path)) as base:
-        for memory in memories:
-            base.execute("delete from asked where instr(content, ?) > 0", (memory,))
-        base.execute("pragma wal_checkpoint(truncate)")
+    with _read(path) as base:
+        base.execute("delete from asked")
+        if base.execute("pragma wal_checkpoint(truncate)").fetchone()[0]:
+            raise sqlite3.OperationalError("somebody is reading it")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from proxy.access import Refusal
 
@@ -35,3 +36,36 @@ async def reply(
     await response.prepare(request)
     await response.write_eof()
     return response
+
+
+class Connection(web.RequestHandler):
+    """A client's connection, which tells also in OpenAI's shape what is no HTTP and what failed here."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what could not be handled, and close."""
+        super().handle_error(request, status, exc, message)
+        refusal = Refusal(500, "internal_error", "The proxy failed at this request: its log says why.")
+        if status < 500 or isinstance(exc, HttpProcessingError):
+            refusal = Refusal(400, "bad_request", "This is no HTTP request as HTTP/1.1 wants it.")
+        answer = web.json_response(as_openai(refusal), status=refusal.status)
+        answer.force_close()
+        return answer
+
+    def log_exception(self, *said: Any, **more: Any) -> None:
+        """Write down faults of ours alone: a request that cannot be read may hold a key."""
+        if not isinstance(more.get("exc_info"), HttpProcessingError):
+            super().log_exception(*said, **more)
+
+
+class Server(web.Server):
+    """Makes such connections."""
+
+    def __call__(self) -> Connection:
+        """One for each client."""
+        return Connection(self, loop=self._loop, **self._kwargs)

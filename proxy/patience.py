@@ -15,6 +15,8 @@ from contextlib import suppress
 from typing import Any
 
 THREADS = 2
+# Where all threads are held up by something that hangs, others are started to see whether it still does.
+MOST_THREADS = 8
 # Questions that may wait for a thread; beyond them the memory is too slow to be asked.
 WAITING = 32
 FAILURES = 3
@@ -32,11 +34,15 @@ class Patience:
         self._seconds = seconds
         self._work: queue.Queue[Callable[[], None]] = queue.Queue(WAITING)
         self._failures = 0
+        self.failure = ""
+        """Why there was no answer the last time that there was none."""
         self._pause = FIRST_PAUSE_SECONDS
         self._again = 0.0
         self._probing = False
+        self._counting = threading.Lock()
+        self._threads = self._busy = 0
         for _ in range(THREADS):
-            threading.Thread(target=self._toil, daemon=True).start()
+            self._start()
 
     @property
     def open(self) -> bool:
@@ -65,18 +71,19 @@ class Patience:
             async with asyncio.timeout(seconds):
                 result = await self._put(call)
         except TimeoutError:
-            self._failed()
-            raise TooSlow(f"the memory did not answer within {seconds * 1000:.0f} ms") from None
+            self._failed(f"the memory did not answer within {seconds * 1000:.0f} ms")
+            raise TooSlow(self.failure) from None
         except TooSlow:  # a crowd is no fault of the memory
             raise
-        except Exception:
-            self._failed()
+        except Exception as error:
+            self._failed(str(error) or type(error).__name__)
             raise
         self._failures, self._pause = 0, FIRST_PAUSE_SECONDS
         return result
 
-    def _failed(self) -> None:
+    def _failed(self, why: str) -> None:
         self._failures += 1
+        self.failure = why
         if self._failures == FAILURES:
             self._again = time.monotonic() + self._pause
 
@@ -85,6 +92,8 @@ class Patience:
         if self._probing or time.monotonic() < self._again:
             return
         self._probing = True
+        if self._busy == self._threads < MOST_THREADS:
+            self._start()
         task = asyncio.ensure_future(self._timed(call, self._seconds))
         task.add_done_callback(self._probed)
 
@@ -109,18 +118,38 @@ class Patience:
             raise TooSlow("too many questions wait for the memory") from None
         return future
 
+    def _start(self) -> None:
+        with self._counting:
+            self._threads += 1
+        threading.Thread(target=self._toil, daemon=True).start()
+
     def _toil(self) -> None:
         while True:
-            self._work.get()()
+            work = self._work.get()
+            with self._counting:
+                self._busy += 1
+            work()
+            with self._counting:
+                self._busy -= 1
+                if self._threads - self._busy > THREADS:  # those that were held up are back
+                    self._threads -= 1
+                    return
 
 
 def _outcome(call: Callable[[], Any]) -> Callable[[asyncio.Future[Any]], None]:
     try:
         result = call()
     except BaseException as error:  # noqa: BLE001  # it is raised where it is waited for
-        failure = error
+        failure = _plain(error)
         return lambda future: future.set_exception(failure)
     return lambda future: future.set_result(result)
+
+
+def _plain(error: BaseException) -> Exception:
+    """What may be raised on an event loop: a panic of an engine, say, would end the whole server."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    return RuntimeError(f"{type(error).__name__}: {error}")
 
 
 def _tell(loop: asyncio.AbstractEventLoop, step: Callable[[], Any]) -> None:

@@ -185,10 +185,12 @@ def passing(headers: Iterable[tuple[str, str]], connection: Iterable[str]) -> CI
     """The headers that go on to the other side, as they were written."""
     named = {name.strip().lower() for line in connection for name in line.split(",")}
     kept: CIMultiDict[str] = CIMultiDict()
+    spelled: dict[str, str] = {}
     for name, value in headers:
         low = name.lower()
         if low not in HOP and low not in named and not low.startswith(OURS):
-            kept.add(name, value)
+            # Of two spellings of one name aiohttp would send the last one only.
+            kept.add(spelled.setdefault(low, name), value)
     return kept
 
 

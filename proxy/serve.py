@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -15,13 +14,13 @@ from urllib.parse import urlsplit
 
 import uvloop
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from errors import BadInput, Unsafe
 from proxy.access import Access, is_loopback, owners
 from proxy.budget import Budget
 from proxy.enrich import Memory
 from proxy.journal import Journal
+from proxy.own import Server
 from proxy.patience import Patience
 from proxy.recalled import Recall
 from proxy.relay import LONGEST_LINE, Relay
@@ -78,28 +77,31 @@ def serve(wanted: Wanted, remembering: Remembering, announce: Announce) -> None:
 
 
 async def _serve(wanted: Wanted, remembering: Remembering, announce: Announce) -> None:
+    told = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, told.set)
     async with running(wanted, remembering) as address:
         announce(*address)
         threading.Thread(target=remembering.watch, daemon=True).start()
-        await _until_told()
+        await told.wait()
 
 
 @asynccontextmanager
 async def running(wanted: Wanted, remembering: Remembering) -> AsyncIterator[tuple[str, int]]:
     """The proxy on this event loop, as long as the block lasts; its address. Raises as `serve` does."""
     access = _access(wanted)
-    wanted.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with suppress(OSError):  # told by what cannot be opened in it
+        wanted.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     relay = Relay(wanted.upstream, wanted.upstream_key)
     sticky = Sticky(wanted.home / STICKY)
     journal = Journal(wanted.home / ASKED, wanted.log, remembering.redact)
     patience = Patience(wanted.deadline_seconds)
     memory = Memory(remembering.recall, patience, sticky, Budget(wanted.context, wanted.most_tokens))
-    server = web.Server(
+    server = Server(
         Proxy(access, relay, memory, journal, remembering.degraded),
         handler_cancellation=True,
         auto_decompress=False,
         access_log=None,
-        logger=_faults(),
         keepalive_timeout=IDLE_SECONDS,
         max_line_size=LONGEST_LINE,
         max_field_size=LONGEST_LINE,
@@ -119,15 +121,6 @@ async def running(wanted: Wanted, remembering: Remembering) -> AsyncIterator[tup
         sticky.close()
 
 
-def _faults() -> logging.Logger:
-    """A log of our own faults; a request that is no HTTP may hold a key, and is told to its sender alone."""
-    logger = logging.Logger("proxy")
-    logger.addFilter(
-        lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
-    )
-    return logger
-
-
 def _access(wanted: Wanted) -> Access:
     keys = owners(wanted.keys)
     here = is_loopback(wanted.host)
@@ -136,11 +129,13 @@ def _access(wanted: Wanted) -> Access:
             f"On {wanted.host} anybody in the network could read your memory: set RAG_PROXY_API_KEY, "
             "or listen on 127.0.0.1."
         )
-    upstream = urlsplit(wanted.upstream)
-    if wanted.port and upstream.port == wanted.port and is_loopback(upstream.hostname or ""):
-        raise BadInput(
-            f"The upstream {wanted.upstream} is the proxy itself: set RAG_UPSTREAM_URL to the model server."
-        )
+    cure = "set RAG_UPSTREAM_URL to the model server"
+    try:
+        name, port = urlsplit(wanted.upstream).hostname, urlsplit(wanted.upstream).port
+    except ValueError as error:
+        raise BadInput(f"The upstream {wanted.upstream} is no address ({error}): {cure}.") from error
+    if wanted.port and port == wanted.port and (name == wanted.host or is_loopback(name or "")):
+        raise BadInput(f"The upstream {wanted.upstream} is the proxy itself: {cure}.")
     # Beyond loopback there is a key, which no web page has; then any name will do.
     return Access(keys, frozenset({wanted.host, *wanted.hosts}), open_to_all=not (wanted.hosts or here))
 
@@ -153,10 +148,3 @@ async def _listen(runner: web.ServerRunner, wanted: Wanted) -> None:
         raise BadInput(
             f"Port {wanted.port} of {wanted.host} cannot be used ({reason}): choose another --port."
         ) from error
-
-
-async def _until_told() -> None:
-    told = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, told.set)
-    await told.wait()

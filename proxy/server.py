@@ -186,7 +186,9 @@ class Proxy:
             return await reply(request, 200, self.metrics.text(), {"Content-Type": CONTENT_TYPE})
         degraded = self._degraded()
         if self.memory.patience.open and not degraded:
-            degraded = [{"part": "memory", "reason": "it does not answer in time"}]
+            degraded = [{"part": "memory", "reason": self.memory.patience.failure}]
+        if self.memory.sticky.problem:
+            degraded = [*degraded, {"part": "proxy folder", "reason": self.memory.sticky.problem}]
         reason = await unreachable(self.relay)
         if reason:
             degraded = [*degraded, {"part": "model server", "reason": reason}]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from errors import StoreFailed
 
@@ -22,10 +22,15 @@ create table if not exists given (
     key text, session text, block text, memories text, made real, used real, primary key (key, session));
 create index if not exists by_use on given (used);
 """
+KEEP = """
+insert into given values (?, ?, ?, ?, ?, ?)
+on conflict (key, session) do update
+set block = excluded.block, memories = excluded.memories, made = excluded.made, used = excluded.used
+where made <= ?"""
 MOST_TURNS = 20_000
 PRUNE_EVERY = 256
 TOUCH_SECONDS = 3600.0
-BUSY_SECONDS = 0.1
+OPEN_SECONDS, BUSY_MS, FORGET_MS = 5.0, 100, 10_000
 # More keys than SQLite takes in one statement would be the turns of a very long conversation.
 AT_ONCE = 500
 
@@ -34,15 +39,20 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _told(operation: Callable[P, R]) -> Callable[P, R]:
-    """What goes wrong with the file, in one sentence."""
+def _told(operation: Callable[Concatenate[Sticky, P], R]) -> Callable[Concatenate[Sticky, P], R]:
+    """What goes wrong with the file, in one sentence; a damaged one is begun anew for what comes next."""
 
     @wraps(operation)
-    def told(*given: P.args, **named: P.kwargs) -> R:
+    def told(self: Sticky, /, *given: P.args, **named: P.kwargs) -> R:
         try:
-            return operation(*given, **named)
+            result = operation(self, *given, **named)
         except sqlite3.Error as error:
-            raise StoreFailed(f"What turns were given cannot be kept: {error}.") from error
+            if type(error) is sqlite3.DatabaseError:
+                self.begin(anew=True)
+            self.problem = f"What turns were given cannot be kept: {error}."
+            raise StoreFailed(self.problem) from error
+        self.problem = self.lasting
+        return result
 
     return told
 
@@ -64,24 +74,34 @@ class Sticky:
     """
 
     def __init__(self, path: Path, most_turns: int = MOST_TURNS) -> None:
-        self._most_turns, self._written = most_turns, 0
-        try:
-            self._open(path)
-        except sqlite3.OperationalError:  # no disk to write on: as long as this process lasts
-            self._open(Path(":memory:"))
-        except sqlite3.DatabaseError:  # damaged; it only costs that turns are looked up again
-            for part in ("", "-wal", "-shm"):
-                path.with_name(path.name + part).unlink(missing_ok=True)
-            self._open(path)
+        self._path, self._most_turns, self._written = path, most_turns, 0
+        self.problem: str | None = None
+        """What does not serve at present."""
+        self.lasting: str | None = None
+        self._base = self.begin()
 
-    def _open(self, path: Path) -> None:
-        self._base = sqlite3.connect(
-            path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False
-        )
-        self._base.execute("pragma journal_mode = wal")
-        self._base.execute("pragma synchronous = normal")
-        self._base.execute("pragma secure_delete = on")
-        self._base.executescript(TABLE)
+    def begin(self, *, anew: bool = False) -> sqlite3.Connection:
+        """Open the file; without a disk to write on, rows last as long as this process.
+
+        A damaged file is removed, which only costs that turns are looked up again.
+        """
+        try:
+            if anew:
+                for part in ("", "-wal", "-shm"):
+                    self._path.with_name(self._path.name + part).unlink(missing_ok=True)
+            self._base = _opened(self._path)
+        except sqlite3.DatabaseError as error:
+            if type(error) is sqlite3.DatabaseError and not anew:
+                return self.begin(anew=True)
+            self._base = self._without_disk(error)
+        except OSError as error:
+            self._base = self._without_disk(error)
+        return self._base
+
+    def _without_disk(self, error: Exception) -> sqlite3.Connection:
+        self.lasting = f"What turns were given is kept only until the proxy ends: {error}."
+        self.problem = self.lasting
+        return _opened(Path(":memory:"))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -102,25 +122,28 @@ class Sticky:
         return found
 
     @_told
-    def remember(self, key: str, session: str, given: Given, *, anew: bool = False) -> Given:
-        """Keep what a turn was given; whoever came first wins, unless `anew`. Gives what is kept."""
+    def remember(self, key: str, session: str, given: Given, *, over: float = 0.0) -> Given:
+        """Keep what a turn was given; whoever came first wins, unless that was made until `over`.
+
+        Gives what is kept, so that the same request, asked twice at once, gets the same.
+        """
         now = time.time()
-        row = (key, session, given.block, json.dumps(given.memories), now, now)
-        clash = "replace" if anew else "ignore"
-        self._base.execute(f"insert or {clash} into given values (?, ?, ?, ?, ?, ?)", row)  # noqa: S608  # ours
+        row = (key, session, given.block, json.dumps(given.memories), now, now, over)
+        self._base.execute(KEEP, row)
         self._prune()
-        kept = {one.session: one for one in self._rows([key])[key]}
+        kept = {one.session: one for one in self._rows([key]).get(key, ())}
         return kept.get(session, given)
 
     @_told
     def forget(self, memories: Iterable[str]) -> int:
-        """Remove every block that holds one of some memories; gives how many went."""
+        """Remove every block that holds one of some memories, also from the disk; gives how many went."""
         gone = 0
+        self._base.execute(f"pragma busy_timeout = {FORGET_MS}")
         for memory in memories:
             where = "where exists (select 1 from json_each(memories) where value = ?)"
             gone += self._base.execute(f"delete from given {where}", (memory,)).rowcount  # noqa: S608  # ours
-        if gone:
-            self._base.execute("pragma wal_checkpoint(truncate)")
+        if self._base.execute("pragma wal_checkpoint(truncate)").fetchone()[0]:
+            raise sqlite3.OperationalError("somebody is reading it")
         return gone
 
     def _rows(self, keys: list[str]) -> dict[str, list[Given]]:
@@ -146,3 +169,16 @@ class Sticky:
         if self._written % PRUNE_EVERY == 1:
             limit = "(select used from given order by used desc limit 1 offset ?)"
             self._base.execute(f"delete from given where used <= {limit}", (self._most_turns,))  # noqa: S608
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    base = sqlite3.connect(path, isolation_level=None, timeout=OPEN_SECONDS, check_same_thread=False)
+    try:
+        for setting in ("journal_mode = wal", "synchronous = normal", "secure_delete = on"):
+            base.execute(f"pragma {setting}")
+        base.executescript(TABLE)
+        base.execute(f"pragma busy_timeout = {BUSY_MS}")  # from here on requests wait for it
+    except sqlite3.Error:
+        base.close()
+        raise
+    return base

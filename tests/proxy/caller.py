@@ -88,11 +88,11 @@ class Caller:
 
     def answer(self, method: str = "GET") -> Answer:
         """The next answer, read to the end of its framing."""
-        answer = self._head()
+        answer = self.head()
         informed = []
         while answer.status < 200:
             informed.append(answer.status)
-            answer = self._head()
+            answer = self.head()
         answer.informed = informed
         if method != "HEAD" and answer.status not in {204, 304}:
             self._body(answer)
@@ -101,11 +101,8 @@ class Caller:
             self.close()
         return answer
 
-    def more(self, size: int = 65536) -> bytes:
-        """What comes next, as it comes; nothing at the end."""
-        return self._from.read1(size)  # type: ignore[attr-defined]
-
-    def _head(self) -> Answer:
+    def head(self) -> Answer:
+        """The next answer's status and headers, as soon as they are there."""
         start = self._from.readline()
         if not start:
             self.close()
@@ -116,6 +113,16 @@ class Caller:
             name, _, value = line.partition(b":")
             headers.append((name, value.strip(b" \t\r\n")))
         return Answer(version, int(status), reason, headers)
+
+    def chunk(self) -> bytes:
+        """The next chunk of a body, as soon as it is there; nothing at its end."""
+        line = self._from.readline()
+        size = int(line.split(b";")[0], 16) + 2 if line else 1
+        piece = self._from.read(size)
+        if len(piece) < size:
+            self.close()
+            raise Closed(None)
+        return piece[:-2]
 
     def _body(self, answer: Answer) -> None:
         try:
@@ -130,16 +137,11 @@ class Caller:
             raise Closed(answer) from error
 
     def _chunks(self, answer: Answer) -> None:
-        while True:
-            line = self._from.readline()
-            if not line:
-                self.close()
-                raise Closed(answer)
-            size = int(line.split(b";")[0], 16)
-            piece = self._exactly(size + 2, answer)
-            answer.body += piece[:-2]
-            if not size:
-                return
+        try:
+            while piece := self.chunk():
+                answer.body += piece
+        except Closed:
+            raise Closed(answer) from None
 
     def _exactly(self, size: int, answer: Answer) -> bytes:
         data = self._from.read(size)

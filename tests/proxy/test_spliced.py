@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 
 from tests.proxy.caller import Caller
 from tests.proxy.inside import found, inside
-from tests.proxy.prompt import Prompt
 from tests.proxy.shapes import IMAGE, SIZES, blanks, chats, damaged, listed, named, padded, strings, unknown
-from tests.proxy.upstream import Reply
+from tests.proxy.upstream import Reply, Upstream
 
 CASES = int(os.environ.get("PROXY_CASES", "200"))
 CHAT = "/v1/chat/completions"
@@ -45,7 +44,7 @@ def recall(asked):
 
 @pytest.fixture(scope="module")
 def upstream():
-    with Prompt(lambda _: Reply(body=b"{}")) as other:
+    with Upstream(lambda _: Reply(body=b"{}")) as other:
         yield other
 
 

@@ -1,6 +1,7 @@
 """Which requests are a user's turn: only those are looked up in the memory."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -287,3 +288,21 @@ def test_nobody_said_anything():
 @pytest.mark.parametrize("tools", [[], None, {}])
 def test_no_tools_are_no_tools_however_they_are_sent(tools):
     assert turn(user("Which port?"), headers=VIBE_3, tools=tools) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " " * 100_000,
+        "[a_" + "b_" * 50_000,
+        "### Task:" + " " * 50_000 + "<chat_history" * 4000,
+        "user: " + "x\n" * 50_000,
+        "you are a " + "session " * 20_000,
+        "generate a title " + "(" * 100_000,
+        "summarize this " + "following " * 20_000,
+    ],
+)
+def test_no_text_takes_long_to_judge(text):
+    begun = time.process_time()
+    turn(system(text), user(text))
+    assert time.process_time() - begun < 1

@@ -82,6 +82,7 @@ class Upstream:
     async def _talk(self, line: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert isinstance(line, Line)
         writer.transport.set_write_buffer_limits(0)  # so that drained means sent
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             while await self._exchange(line, writer):
                 pass
