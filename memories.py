@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import settings
-from errors import BadInput, StoreFailed
+from errors import BadInput, NothingYet, StoreFailed
 from terminal.progress import Bar
 
 if TYPE_CHECKING:
@@ -160,6 +160,13 @@ class Memories:
         logs = source or self.settings.vibe_home / "logs" / "session"
         copied = pull(logs, self.settings.data_dir / "logs")
         return asdict(copied) | {"seconds": round(time.monotonic() - started, 3)}
+
+    def must_hold_something(self) -> None:
+        """Raise NothingYet where nothing was ever taken in; nothing else is loaded for it."""
+        from stores.conversations.qdrant import NOTHING
+
+        if "memory" not in self.__dict__ and self.collection.facts() is None:
+            raise NothingYet(NOTHING)
 
     def find(self, question: str, k: int, **scope: str | None) -> list[Document]:
         """The k most relevant turns, held to a `project` and without an `exclude_session` where given."""

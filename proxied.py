@@ -32,20 +32,23 @@ class Proxied:
         self._parts, self._owners = parts, owners or [""]
         self._graphs: dict[str, CompiledStateGraph[Any, Any, Any, Any]] = {}
         self._one = threading.Lock()
-        self._problem: str | None = None
-        self._empty = False
+        self._problems: dict[str, str] = {}
+        self._empty: set[str] = set()
 
     def recall(self, asked: Asked) -> Recalled:
         """What an owner's memory holds for a question; nothing where it is still empty."""
         try:
+            self._parts.memories_of(asked.owner).must_hold_something()
             found = self._graph(asked.owner).invoke(_given(asked, self._project(asked)))
         except NothingYet as nothing:
-            self._problem, self._empty = str(nothing), True
-            return Recalled(asked.question)
+            self._problems[asked.owner] = str(nothing)
+            self._empty.add(asked.owner)
+            return Recalled()
         except Exception as error:
-            self._problem = str(error)
+            self._problems[asked.owner] = str(error)
             raise
-        self._problem, self._empty = None, False
+        self._problems.pop(asked.owner, None)
+        self._empty.discard(asked.owner)
         return _recalled(found)
 
     def warm(self) -> None:
@@ -53,10 +56,13 @@ class Proxied:
         for owner in self._owners:
             with suppress(RecuerdoError):
                 self.recall(Asked("warm", owner))
+        if len(self._empty) < len(self._owners):  # of a question that is not looked up nothing is written
+            self.redact("warm")
 
     def degraded(self) -> list[dict[str, str]]:
         """What does not serve at present."""
-        return [{"part": "memory", "reason": self._problem}] if self._problem else []
+        problems = dict(self._problems).items()
+        return [{"part": f"memory {owner}".strip(), "reason": reason} for owner, reason in problems]
 
     def redact(self, text: str) -> str:
         """A text without secrets."""
@@ -66,7 +72,7 @@ class Proxied:
         """For ever: get ready for a memory that was empty, take in what is finished where that is wanted."""
         while True:
             time.sleep(WATCH_SECONDS)
-            with suppress(RecuerdoError):
+            with suppress(Exception):  # whatever failed, it is tried again
                 self._look()
             if self._empty:
                 self.warm()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from errors import BadInput
+from errors import BadInput, StoreFailed
 from proxied import upstream
 
 if TYPE_CHECKING:
     from settings import Settings
+
+# So long after its answer a request is certainly written down.
+WRITTEN_SECONDS = 1.0
 
 
 def explained(chosen: Settings, request: str) -> dict[str, Any]:
@@ -22,9 +26,14 @@ def explained(chosen: Settings, request: str) -> dict[str, Any]:
     from proxy.journal import explained
     from proxy.serve import ASKED
 
-    row = explained(chosen.data_dir / "proxy" / ASKED, request)
-    if row is None:
-        raise BadInput(f"No request {request} is known: the x-rag-request-id header of an answer names it.")
+    path = chosen.data_dir / "proxy" / ASKED
+    end = time.monotonic() + WRITTEN_SECONDS * path.parent.is_dir()
+    while (row := explained(path, request)) is None:
+        if time.monotonic() >= end:
+            raise BadInput(
+                f"No request {request} is known: the x-rag-request-id header of an answer names it."
+            )
+        time.sleep(0.05)
     return row
 
 
@@ -46,13 +55,19 @@ def counts(chosen: Settings) -> dict[str, Any]:
 
 
 def forget(chosen: Settings, memories: Sequence[str]) -> None:
-    """Remove from what the proxy keeps all that was made of some memories."""
+    """Remove from what the proxy keeps all that was made of some memories, and what was asked.
+
+    Raises:
+        StoreFailed: something may be left on the disk.
+    """
     from proxy import journal
     from proxy.serve import ASKED, STICKY
     from proxy.sticky import Sticky
 
     home = chosen.data_dir / "proxy"
+    journal.forget(home / ASKED)
     if (home / STICKY).is_file():
         with closing(Sticky(home / STICKY)) as sticky:
             sticky.forget(memories)
-    journal.forget(home / ASKED, memories)
+            if sticky.lasting:
+                raise StoreFailed(sticky.lasting)

@@ -8,6 +8,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from errors import BadInput
@@ -108,6 +109,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+@lru_cache(256)  # nearly all requests have the same few
 def target(raw: str) -> tuple[str, str]:
     """A request's target as the server shall get it, and its path with nothing hidden in it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from errors import StoreFailed
@@ -41,8 +41,8 @@ class Told:
 
     def facts(self) -> dict[str, Any]:
         """What is written down of it: no text but the question's."""
-        names = [one.name for one in fields(self) if one.name not in {"blocks", "keys"}]
-        return {"rag" if name == "status" else name: getattr(self, name) for name in names}
+        told = {name: value for name, value in vars(self).items() if name not in {"status", "blocks", "keys"}}
+        return {"rag": self.status} | told
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Memory:
     def _put_back(self, told: Told, known: Mapping[int, Given]) -> None:
         """Give earlier turns what they were given, whatever their session was called."""
         for index, given in known.items():
-            if given.session != told.session:
+            if given.session != told.session and not told.reason:  # where one cannot be kept, no other can
                 self._remember(told, index, given)
             self._put(told, index, given, "replayed")
 
@@ -116,6 +116,9 @@ class Memory:
             recalled = await self.patience.ask(lambda: self.recall(_asked(told, question)))
             told.recall_ms = (time.perf_counter() - started) * 1000
             told.query, told.candidates = recalled.query, recalled.candidates
+            if recalled.query is None:
+                told.status, told.reason = "replayed" if told.blocks else "none", "nothing was ever taken in"
+                return
             given = await self._fitting(told, question, recalled)
             # What cannot be kept is not given: the next request could not put it back.
             over = before.made if before else 0.0

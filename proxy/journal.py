@@ -46,16 +46,16 @@ class Journal:
 
     def __init__(self, path: Path, log: IO[str] | None, redact: Callable[[str], str]) -> None:
         self._path, self._log, self._redact = path, log, redact
-        self._rows: queue.Queue[Row | None] = queue.Queue(WAITING)
+        self._rows: queue.SimpleQueue[Row | None] = queue.SimpleQueue()
         self.dropped = 0
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
 
     def note(self, row: Row) -> None:
         """Take a row; the key `id` names the request, `rag` says what it was given."""
-        try:
-            self._rows.put_nowait(row | {"time": time.time()})
-        except queue.Full:
+        if self._rows.qsize() < WAITING:
+            self._rows.put(row | {"time": time.time()})
+        else:
             self.dropped += 1
 
     def close(self) -> None:

@@ -7,18 +7,20 @@ when it is answered in time, everybody asks again.
 from __future__ import annotations
 
 import asyncio
+import math
 import queue
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 THREADS = 2
 # Where all threads are held up by something that hangs, others are started to see whether it still does.
 MOST_THREADS = 8
 # Questions that may wait for a thread; beyond them the memory is too slow to be asked.
-WAITING = 32
+WAITING = 16
 FAILURES = 3
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 30.0
 
@@ -27,17 +29,30 @@ class TooSlow(Exception):
     """No answer within the deadline, or none to be expected."""
 
 
+@dataclass
+class _Put:
+    """A call, when it came, and when a thread took it up."""
+
+    call: Callable[[], Any]
+    came: float = field(default_factory=time.monotonic)
+    begun: float = math.inf
+
+    def seconds(self) -> float:
+        """How long it has been carried out; before that nothing."""
+        return max(0.0, time.monotonic() - self.begun)
+
+
 class Patience:
     """Blocking calls on daemon threads, under a deadline, behind a breaker."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._work: queue.Queue[Callable[[], None]] = queue.Queue(WAITING)
+        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._failures = 0
         self.failure = ""
         """Why there was no answer the last time that there was none."""
         self._pause = FIRST_PAUSE_SECONDS
-        self._again = 0.0
+        self._again = self._moved = 0.0
         self._probing = False
         self._counting = threading.Lock()
         self._threads = self._busy = 0
@@ -64,13 +79,16 @@ class Patience:
     async def unhurried(self, call: Callable[[], None]) -> None:
         """Run a call on one of the threads without a deadline; what it raises is met again later."""
         with suppress(Exception):
-            await self._put(call)
+            await self._put(_Put(call))
 
     async def _timed(self, call: Callable[[], Any], seconds: float) -> Any:
+        put = _Put(call)
         try:
             async with asyncio.timeout(seconds):
-                result = await self._put(call)
+                result = await self._put(put)
         except TimeoutError:
+            if put.seconds() < seconds / 2 and self._moved > put.came:
+                raise TooSlow("too many questions came at once for the memory") from None
             self._failed(f"the memory did not answer within {seconds * 1000:.0f} ms")
             raise TooSlow(self.failure) from None
         except TooSlow:  # a crowd is no fault of the memory
@@ -103,19 +121,21 @@ class Patience:
             self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
             self._again = time.monotonic() + self._pause
 
-    def _put(self, call: Callable[[], Any]) -> asyncio.Future[Any]:
+    def _put(self, put: _Put) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
 
         def work() -> None:
-            if not future.cancelled():  # nobody waits for it any more
-                outcome = _outcome(call)
-                _tell(loop, lambda: future.done() or outcome(future))
+            if future.cancelled():  # nobody waits for it any more
+                return
+            put.begun = time.monotonic()
+            outcome = _outcome(put.call)
+            self._moved = time.monotonic()
+            _tell(loop, lambda: future.done() or outcome(future))
 
-        try:
-            self._work.put_nowait(work)
-        except queue.Full:
-            raise TooSlow("too many questions wait for the memory") from None
+        if self._work.qsize() >= WAITING:
+            raise TooSlow("too many questions wait for the memory")
+        self._work.put(work)
         return future
 
     def _start(self) -> None:

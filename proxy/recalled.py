@@ -28,10 +28,10 @@ class Asked:
 class Recalled:
     """What was found: what was looked up, every candidate, and the ids kept, most relevant first.
 
-    `render(n)` is the block of the first n that were kept.
+    `render(n)` is the block of the first n that were kept. Without a query there was nothing to look in.
     """
 
-    query: str = ""
+    query: str | None = None
     candidates: Sequence[Mapping[str, Any]] = ()
     kept: Sequence[str] = ()
     render: Callable[[int], str] = field(default=lambda count: "")

@@ -22,7 +22,6 @@ HOP = {"connection", "expect", "host", "keep-alive", "te", "trailer", "transfer-
 HOP |= {"proxy-authenticate", "proxy-authorization", "proxy-connection"}
 OURS = ("x-rag-",)
 CONNECT_SECONDS = 5.0
-SILENCE_SECONDS = 900.0
 # A little less than servers keep an idle connection, so that none is used that is just being closed.
 IDLE_SECONDS = 4.0
 LONGEST_LINE = 65_536
@@ -49,7 +48,8 @@ class Relay:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS, use_dns_cache=True),
-                timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS),
+                # How long an answer may take is for the client to say.
+                timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS),
                 auto_decompress=False,
                 trust_env=False,
                 skip_auto_headers=AUTOMATIC,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -31,6 +32,7 @@ STICKY, ASKED = "sticky.db", "asked.db"
 WARM_SECONDS = 15.0
 END_SECONDS = 5.0
 IDLE_SECONDS = 75.0
+RARELY = (20_000, 20, 20)
 Announce = Callable[[str, int], None]
 
 
@@ -81,6 +83,10 @@ async def _serve(wanted: Wanted, remembering: Remembering, announce: Announce) -
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, told.set)
     async with running(wanted, remembering) as address:
+        # What was loaded stays: the collector need not look at it with every request.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*RARELY)
         announce(*address)
         threading.Thread(target=remembering.watch, daemon=True).start()
         await told.wait()

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import aiohttp
@@ -69,11 +70,14 @@ class Proxy:
         self.access, self.relay, self.memory, self.journal = access, relay, memory, journal
         self.metrics = Metrics()
         self._degraded = ready
+        self.running = 0
+        # An id is this process and a number; it need not be secret.
+        self._name, self._numbers = secrets.token_hex(4), count()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
-        exchange = Exchange(request, "", "", secrets.token_hex(8), time.perf_counter())
-        self.metrics.running.inc()
+        exchange = Exchange(request, "", "", f"{self._name}{next(self._numbers):08x}", time.perf_counter())
+        self.running += 1
         status = 499
         try:
             response = await self._answer(exchange)
@@ -88,7 +92,7 @@ class Proxy:
             status = 500
             raise
         finally:
-            self.metrics.running.dec()
+            self.running -= 1
             self._note(exchange, status)
         return response
 
@@ -181,6 +185,7 @@ class Proxy:
         if path not in TELLING or not (known or is_loopback(request.remote or "")):
             return None
         if path == "/metrics":
+            self.metrics.running.set(self.running)
             self.metrics.breaker.set(self.memory.patience.open)
             self.metrics.dropped.set(self.journal.dropped)
             return await reply(request, 200, self.metrics.text(), {"Content-Type": CONTENT_TYPE})

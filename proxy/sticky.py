@@ -10,6 +10,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -118,7 +119,9 @@ class Sticky:
                 continue
             by_session = {given.session: given for given in rows[key]}
             found[index] = by_session.get(session) or by_session.get(origin) or rows[key][0]
-        self._touch(keys[index] for index, given in found.items() if given.made < time.time() - TOUCH_SECONDS)
+        with suppress(sqlite3.OperationalError):  # a disk that takes no mark may still be read
+            old = time.time() - TOUCH_SECONDS
+            self._touch(keys[index] for index, given in found.items() if given.made < old)
         return found
 
     @_told

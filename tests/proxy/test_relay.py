@@ -37,7 +37,7 @@ def test_a_user_turn_gets_its_memory_and_every_later_request_the_same_bytes(tmp_
 
 
 def test_what_gets_nothing_arrives_byte_for_byte(tmp_path):
-    body = b'{ "messages" : [ {"role":"user", "content":"h\\u00e9 \\ud800"} ], "x": 1e400, "x": 123456789012 }'
+    body = b'{ "messages" : [ {"role":"user", "content":"h\\u00e9 \\ud800"} ], "x": 1e400, "x": 1234567 }'
     with Upstream() as upstream, inside(upstream.url, tmp_path) as proxy:
         answer = post(proxy, body)
         assert answer.headers["x-rag-status"] == "none"

@@ -149,7 +149,7 @@ def test_without_the_blocks_what_arrived_is_what_was_sent(upstream, caller):
 
     check()
     print(f"{sum(statuses.values())} requests: {dict(statuses)}")
-    assert statuses["injected"] > sum(statuses.values()) / 3
+    assert min(statuses["injected"], statuses["replayed"]) > 0
 
 
 @pytest.mark.parametrize("name", FIELDS)
