@@ -44,9 +44,9 @@ def measure(turns: int, home: Path, bar: Bar) -> dict[str, Any]:
         memories, embedder = parts.memories, parts.embedder
         memories.ingest(home)
         started = time.perf_counter()
-        for done, points in enumerate(_points(turns, embedder, chance, bar)):
+        for done, batch in enumerate(points(turns, embedder, chance, bar)):
             bar("writing", done * BATCH, turns)
-            memories.collection.upsert(points)
+            memories.collection.upsert(batch)
         memories.collection.settle()
         built = time.perf_counter() - started
         questions = [text(chance, QUESTION_WORDS) for _ in range(QUESTIONS)]
@@ -68,7 +68,7 @@ def measure(turns: int, home: Path, bar: Bar) -> dict[str, Any]:
     }
 
 
-def _points(turns: int, embedder: Embedder, chance: random.Random, bar: Bar) -> Iterator[list[Point]]:
+def points(turns: int, embedder: Embedder, chance: random.Random, bar: Bar) -> Iterator[list[Point]]:
     """Batches of turns with their vectors and words."""
     dice = np.random.default_rng(0)
     texts = [text(chance, TURN_WORDS) for _ in range(min(EMBEDDED, turns))]

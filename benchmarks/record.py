@@ -1,6 +1,8 @@
 """Run every measurement and write benchmarks/results.json, where the README's numbers come from.
 
-python -m benchmarks.record --data DIR [--part documents|memory]
+python -m benchmarks.record --data DIR [--part documents|memory|proxy]
+
+The part `proxy` needs no DIR but names LiteLLM's program with --litellm where it is installed.
 
 DIR holds `squad2_dev/` and `xquad/` (see `benchmarks.documents`) and `locomo/locomo_dev.json`. Each part is
 one run and names its machine; with --part the other part of the file stays as it is.
@@ -20,12 +22,15 @@ import typer
 
 import settings
 from benchmarks import (
+    coding,
     documents,
     followups,
     indexing,
     ingest,
     locomo,
     memory,
+    prefix,
+    proxy,
     questions,
     recall,
     startup,
@@ -41,6 +46,9 @@ LIBRARIES = (
     "faiss-cpu",
     "bm25s",
     "onnxruntime",
+    "aiohttp",
+    "uvloop",
+    "xllamacpp",
     "langgraph",
     "langchain-core",
     "pypdfium2",
@@ -57,6 +65,16 @@ def memory_part(data: Path) -> dict[str, Any]:
             "rows": memory.measure(conversations, bar),
             "ingest": ingest.measure(SESSIONS, Path(logs), bar),
             "recall": recall.measure(TURNS, Path(large), bar),
+        }
+
+
+def proxy_part(litellm: Path) -> dict[str, Any]:
+    """What standing between a client and its model costs, and what of a prompt is read anew."""
+    with Bar() as bar, tempfile.TemporaryDirectory() as near, tempfile.TemporaryDirectory() as far:
+        return {
+            "machine": _machine(),
+            "overhead": proxy.measure(proxy.Plan(litellm=litellm), Path(near), bar),
+            "prefix": prefix.measure(coding.load(), Path(far), bar),
         }
 
 
@@ -92,15 +110,18 @@ def _machine() -> dict[str, Any]:
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="The folder with squad2_dev/, xquad/ and locomo/.")],
-    part: Annotated[str | None, typer.Option(help="documents or memory; both without it.")] = None,
+    data: Annotated[Path, typer.Option(help="The folder with squad2_dev/, xquad/ and locomo/.")] = Path(),
+    part: Annotated[str | None, typer.Option(help="documents, memory or proxy; all without it.")] = None,
+    litellm: Annotated[Path, typer.Option(help="LiteLLM's program.")] = proxy.LITELLM,
 ) -> None:
     """Measure and write the results."""
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if part else {}
-    if part != "memory":
+    if part in {None, "documents"}:
         results |= documents_part(data)
-    if part != "documents":
+    if part in {None, "memory"}:
         results["memory"] = memory_part(data)
+    if part in {None, "proxy"}:
+        results["proxy"] = proxy_part(litellm)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
