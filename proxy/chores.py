@@ -29,6 +29,9 @@ MESSAGES = (
     r"### Task:\s++(?!respond to the user query).*<chat_history>",
     r"### Task:\s++(?:generate|suggest|create|analyze)\b[^\n]*\b(?:title|tags|follow-up|chat history)\b",
     r"### Task:\s++you are an autocompletion system",
+    r"create a concise, 3-5 word phrase|your task is to reflect the speaker's likely facial expression",
+    r"you have been provided with a set of responses from various models",
+    r"(?:Query: )?History:\n(?-i:USER|ASSISTANT|SYSTEM): ",
     # Vibe and LobeChat, with the conversation as a text.
     r"(?-i:user: )[^\n].*\n(?-i:assistant: )",
     r"<chat_history>.*</chat_history>\s*please summarize\b",
@@ -43,7 +46,10 @@ MESSAGES = (
     r"given the following conversation and a follow[ -]?up\b",
     r"classify (?:the|this)(?: following)? (?:user(?:'s)? )?(?:message|query|question|request|input|intent)"
     r"(?=\s*(?:$|[.:\n]|(?:as|into|by)\b))",
+    # opencode and Claude Code, to go on after a summary.
+    r"continue if you have next steps\b|this session is being continued from a previous conversation",
     # Cline and Roo, whose tools answer as the user.
+    r"\[ERROR\] You did not use a tool",
     r"\[(?:(?=\w+_)\w++|\w++(?= for '))(?: for '[^\n]*')?\] Result:",
     # Vibe 2, to a subagent.
     r"Scratchpad directory: \S",
@@ -56,7 +62,7 @@ INSTRUCTIONS = (
     r"you(?: will)? (?:generate|write|create)\b[^.\n]{0,40}\btitles?\b",
     rf"{MAKE}\b[^.\n]{{0,60}}\btitle\b",
     r"(?:\*?briefly\*? )?summari[sz]e this\b[^.\n]{0,20}\b(?:conversation|chat|session)",
-    r"analy[sz]e if this message indicates a new\b",
+    r"analy[sz]e if this message indicates a new\b|extract any file paths that this command reads\b",
     r"[^.\n]{0,60}\b(?:generates?|writing) [^.\n]{0,40}\b(?:commit messages?|git commits?)\b",
 )
 MESSAGE, INSTRUCTION = (re.compile("|".join(some), re.I | re.S) for some in (MESSAGES, INSTRUCTIONS))

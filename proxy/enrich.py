@@ -81,9 +81,9 @@ class Memory:
         self._put_back(told, known)
         if turn is None:
             told.reason = told.reason or "not a user's turn"
-        elif current and _still(current, told.session):
+        elif current and (known or _still(current, told.session)):  # what follows a known turn is its own
             told.status = told.status if told.blocks else "none"
-            self._put(told, turn.index, current, "replayed")
+            self._put_back(told, {turn.index: current})
         else:
             await self._look_up(told, _Question(chat, size, turn, known, count), current)
         told.injected_tokens = sum(estimated(block) for block in told.blocks.values())

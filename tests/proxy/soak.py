@@ -35,7 +35,8 @@ TURNS, A_SESSION = 300, 5
 # Of each minute. At rest the connections of the load and of the proxy's own pool end.
 CALM, FAILING, HANGING, REST = 0.5, 0.13, 0.13, 0.1
 LEAST_REST = 6.0
-WARM_UP = 0.2  # of the whole
+# SQLite's caches are full by then, and its files as long as they get; of a shorter run a half.
+WARM_UP_SECONDS = 600.0
 MOST_MB_IN_TEN_MINUTES = 1.0
 HOLD = """
 import sys
@@ -59,7 +60,8 @@ class Soak:
 
     def slope(self) -> float:
         """MB in ten minutes, after the warm-up."""
-        begin = int(len(self.held) * WARM_UP)
+        warm = min(WARM_UP_SECONDS, self.seconds[-1] / 2)
+        begin = next(at for at, seconds in enumerate(self.seconds) if seconds >= warm)
         times, sizes = self.seconds[begin:], [one.rss_mb for one in self.held[begin:]]
         return statistics.linear_regression(times, sizes).slope * 600 if len(times) > 2 else float("nan")
 

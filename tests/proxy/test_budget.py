@@ -42,8 +42,10 @@ def test_what_succeeds_directly_succeeds_through_the_proxy(tmp_path, server):
         def check(case):
             requests, both.texts, more, ascii_only = case
             session = str(next(numbers))
+            # What is drawn twice shall not be one conversation.
+            begun = [user(f"Case {session}."), {"role": "assistant", "content": "Fine."}]
             for messages in requests:
-                sent = body(*messages, ascii_only=ascii_only, user=session, **more)
+                sent = body(*begun, *messages, ascii_only=ascii_only, **more)
                 holds_up(both, sent, session, server)
 
         check()

@@ -61,7 +61,7 @@ class Talk:
         self.upstream, self.home, self.name, self.has_tools = upstream, home, name, has_tools
         self.telling, self.said, self.sent = Telling(), [], []
         self.sessions = self.turns = self.given = 0
-        self.failed = False
+        self.failed = self.told_apart = False
         self._served = ExitStack()
         self.restart("", 0)
 
@@ -85,6 +85,7 @@ class Talk:
         told, _ = status(self.ask())
         self.given += told == "injected"
         self.failed = told == "degraded"
+        self.told_apart |= self.turns > 1 and not self.failed
         for _ in range(calls):
             self.said += [CALLED, RESULT]
             self.ask()
@@ -100,7 +101,7 @@ class Talk:
 
     def resume(self, _text, _calls):
         """The client starts anew and calls its session something else."""
-        if self.turns > 1:  # of its first turn alone, the last who began so is taken for the one
+        if self.told_apart:  # of a first turn alone, the last who began so is taken for the one
             self.sessions += 1
 
     def twin(self, _text, _calls):
