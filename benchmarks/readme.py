@@ -25,6 +25,13 @@ MEMORY_ROWS = {
     "recall_2000": "2,000 characters",
     "multi_hop@5": "several places, first five",
 }
+PROXIES = {
+    "nginx": "nginx, without buffering",
+    "ours_off": "Recuerdo, switched off",
+    "ours": "Recuerdo, nothing to remember",
+    "ours_with_memory": "Recuerdo, each request looked up",
+    "litellm": "LiteLLM",
+}
 METHODS = {"plain": "MiniLM + FAISS", "bm25": "BM25", "rrf": "RRF of both", "ours": "Recuerdo"}
 
 
@@ -52,6 +59,7 @@ def numbers(results: dict[str, Any]) -> str:
             f"Finding passages costs {_ms(results)} ms a question, its embedding included.",
             "",
             *_memory(results["memory"]),
+            *_proxy(results["proxy"]),
         ]
     )
 
@@ -78,6 +86,32 @@ def _memory(given: dict[str, Any]) -> list[str]:
         f"held to one project {within['p50_ms']} and {within['p95_ms']} ms. Taking logs in reaches "
         f"{100 * ingest['ours']['share']:.0f} % of the embedding model's own speed; a second run over "
         f"{ingest['again']['sessions']:,} sessions takes {ingest['again']['seconds']} s.",
+        "",
+    ]
+
+
+def _proxy(given: dict[str, Any]) -> list[str]:
+    rows = [row for row in given["overhead"]["rows"] if row["method"] in PROXIES and row["p50_ms"]]
+    (crowd,) = (row for row in given["overhead"]["streams"] if row["method"] == "ours")
+    anew = {row["method"]: row for row in given["prefix"]}
+    return [
+        "What a proxy adds to the time to the first byte, one request at a time, before a server that "
+        f"answers at once, and what it costs with 64 clients ({given['overhead']['set']}):",
+        "",
+        "| | added ms, median | 95 of 100 | processor ms a request | MB |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {PROXIES[row['method']]} | {row['added_p50_ms']} | {row['added_p95_ms']} | "
+            f"{row['cpu_ms_per_request']} | {row['rss_mb']} |"
+            for row in rows
+        ),
+        "",
+        f"{crowd['streams']:,} streams at once: {crowd['dropped']} dropped, {crowd['rss_mb']} MB. "
+        "Tokens that a model server reads anew in a conversation of three turns and eight requests "
+        f"(llama.cpp, its own count): {anew['none']['tokens_read_anew']:,} without memory, "
+        f"**{anew['ours']['tokens_read_anew']:,}** with it, of which {anew['ours']['memory_tokens']} are the "
+        f"memories; {anew['current_turn']['tokens_read_anew']:,} when it moves with the last message, "
+        f"{anew['system']['tokens_read_anew']:,} in the system message.",
         "",
     ]
 

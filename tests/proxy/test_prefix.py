@@ -93,7 +93,8 @@ class Talk:
 
     def again(self, _text, _calls):
         """A client that got no answer asks once more; one whose memory failed may get it now."""
-        if self.said and not self.failed:
+        # Without a session's name, a first turn is a new one after some seconds.
+        if self.said and not self.failed and (self.has_tools or self.turns > 1):
             answer = self.said.pop()
             self.ask()
             self.said.append(answer)
