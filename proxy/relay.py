@@ -4,135 +4,75 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-from collections.abc import AsyncIterator, Iterable, Mapping
-from functools import partial
-from typing import Any
-from weakref import WeakKeyDictionary
+from collections.abc import Container, Iterable, Mapping
 
-import aiohttp
 from aiohttp import HttpVersion11, web
 from multidict import CIMultiDict
-from yarl import URL
 
 from proxy.access import Refusal
+from proxy.answer import Answer, Broken, Headers
+from proxy.line import Body
+from proxy.upstream import Upstream
 
 # What belongs to one connection only.
-HOP = {"connection", "expect", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
-HOP |= {"proxy-authenticate", "proxy-authorization", "proxy-connection"}
-OURS = ("x-rag-",)
-CONNECT_SECONDS = 5.0
-# A little less than servers keep an idle connection, so that none is used that is just being closed.
-IDLE_SECONDS = 4.0
-LONGEST_LINE = 65_536
-PIECE = 65_536
-LARGE = 1_000_000
+HOP = {b"connection", b"expect", b"host", b"keep-alive", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
+HOP |= {b"proxy-authenticate", b"proxy-authorization", b"proxy-connection"}
+OURS = b"x-rag-"
 REFUSAL, REFUSAL_SECONDS = 65_536, 2.0
-Body = bytes | AsyncIterator[bytes] | None
-AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 BROKEN = {"type": "upstream_error", "param": None, "code": "upstream_closed"}
 BROKEN_MESSAGE = "The model server broke off its answer."
-BREAKS = (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError, TimeoutError)
 
 
 class Relay:
-    """One model server, and the connections to it."""
+    """One model server, as a client of the proxy meets it."""
 
     def __init__(self, root: str, key: str | None) -> None:
-        self.root, self._key = root.rstrip("/"), key
-        self._session: aiohttp.ClientSession | None = None
-        self._reading: WeakKeyDictionary[object, aiohttp.StreamReader] = WeakKeyDictionary()
+        self.upstream, self._key = Upstream(root), key
 
-    def open(self) -> aiohttp.ClientSession:
-        """The connections; made on the event loop that uses them."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS, use_dns_cache=True),
-                # How long an answer may take is for the client to say.
-                timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS),
-                auto_decompress=False,
-                trust_env=False,
-                skip_auto_headers=AUTOMATIC,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                max_line_size=LONGEST_LINE,
-                max_field_size=LONGEST_LINE,
-            )
-            # Whoever sent a request decides whether it is sent again; aiohttp would repeat a GET by itself.
-            self._session._retry_connection = False
-        return self._session
-
-    async def close(self) -> None:
-        """End all connections."""
-        if self._session is not None:
-            await self._session.close()
-
-    async def ask(
-        self, request: web.BaseRequest, target: str, body: Body, *, keyed: bool
-    ) -> aiohttp.ClientResponse:
+    async def ask(self, request: web.BaseRequest, target: str, body: Body, *, keyed: bool) -> Answer:
         """Send a request on, with another body where one is given; the answer's head.
 
         Raises:
             Refusal: no answer.
         """
-        headers = passing(request.headers.items(), request.headers.getall("Connection", ()))
-        if keyed:  # the key of this proxy is not meant for the server
-            headers.popall("Authorization", None)
-            if self._key:
-                headers["Authorization"] = f"Bearer {self._key}"
-        data: Any = body
+        dropped = HOP | ({b"authorization"} if keyed else set())
         if isinstance(body, bytes):
-            headers["Content-Length"] = str(len(body))
-            data = body if len(body) < LARGE else _pieces(body)
+            dropped = dropped | {b"content-length"}
+        headers = passing(request.raw_headers, dropped)
+        if keyed and self._key:  # the key of this proxy is not meant for the server
+            headers.append((b"Authorization", b"Bearer " + self._key.encode()))
+        if isinstance(body, bytes):
+            headers.append((b"Content-Length", b"%d" % len(body)))
         elif body is None and request.body_exists:
-            data = request.content
+            body = request.content.iter_any()
         try:
-            answer = await self.open().request(
-                request.method, self.url(target), headers=headers, data=data, allow_redirects=False
-            )
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _why(error, self.root) from error
-        self._watch(answer)
-        return answer
-
-    def _watch(self, answer: aiohttp.ClientResponse) -> None:
-        """Let the end of a connection end its answer; aiohttp forgets that where chunks are malformed."""
-        line = answer.connection.protocol if answer.connection else None
-        if line is not None and line not in self._reading and line.closed is not None:
-            line.closed.add_done_callback(partial(_end, self._reading, line))
-        if line is not None:
-            self._reading[line] = answer.content
-
-    def url(self, target: str) -> URL:
-        """Where a target is on the server; not a byte of it is written anew, nor an empty query lost."""
-        root = URL(self.root, encoded=True)
-        return root.with_path(root.raw_path.rstrip("/") + target, encoded=True)
+            return await self.upstream.ask(request.method, target, headers, body)
+        except (Broken, OSError) as error:
+            raise _why(error, self.upstream.root) from error
 
     async def give(
-        self,
-        request: web.BaseRequest,
-        answer: aiohttp.ClientResponse,
-        more: Mapping[str, str],
-        read: bytes = b"",
+        self, request: web.BaseRequest, answer: Answer, more: Mapping[str, str], read: bytes = b""
     ) -> web.StreamResponse:
         """Pass an answer on as it comes, with some headers of ours; `read` is what was read of it already."""
-        headers = passing(answer.headers.items(), answer.headers.getall("Connection", ()))
+        headers = _as_text(passing(answer.headers, HOP))
         headers.extend(more)
-        streamed = answer.content_type == "text/event-stream"
+        streamed = headers.get("Content-Type", "").partition(";")[0].strip().lower() == "text/event-stream"
         # Where the length is announced or the events are compressed, nothing can be said after them.
         told = streamed and "Content-Length" not in headers and "Content-Encoding" not in headers
         if streamed:
             headers.setdefault("Cache-Control", "no-cache")
             headers.setdefault("X-Accel-Buffering", "no")
-        response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
+        reason = answer.reason.decode("utf-8", "replace")
+        response = web.StreamResponse(status=answer.status, reason=reason, headers=headers)
         await response.prepare(request)
         tail = read[-4:]
         if read:
             await response.write(read)
         try:
-            async for piece in answer.content.iter_any():
+            while piece := await answer.read():
                 await response.write(piece)
                 tail = (tail + piece)[-4:] if len(piece) < 4 else piece[-4:]
-        except BREAKS:
+        except Broken:
             await self._break_off(request, response, tail if told else None)
             return response
         await response.write_eof()
@@ -157,14 +97,14 @@ async def invite(request: web.BaseRequest) -> None:
         request.writer.output_size = 0  # of the answer nothing is written yet
 
 
-async def beginning(answer: aiohttp.ClientResponse) -> bytes:
+async def beginning(answer: Answer) -> bytes:
     """How a refusal begins; what breaks it off is met again where the rest is read."""
     read = b""
     try:
         async with asyncio.timeout(REFUSAL_SECONDS):
-            while len(read) < REFUSAL and (piece := await answer.content.readany()):
+            while len(read) < REFUSAL and (piece := await answer.read()):
                 read += piece
-    except BREAKS:
+    except (Broken, TimeoutError):
         pass
     except asyncio.CancelledError:
         answer.close()
@@ -172,37 +112,33 @@ async def beginning(answer: aiohttp.ClientResponse) -> bytes:
     return read
 
 
-def _end(
-    reading: WeakKeyDictionary[object, aiohttp.StreamReader], line: object, closed: asyncio.Future[None]
-) -> None:
-    closed.exception()  # it is told by what is read, or does not matter
-    content = reading.pop(line, None)
-    if content is not None and not content.is_eof() and content.exception() is None:
-        content.set_exception(aiohttp.ClientPayloadError(BROKEN_MESSAGE))
-
-
-def passing(headers: Iterable[tuple[str, str]], connection: Iterable[str]) -> CIMultiDict[str]:
+def passing(headers: Iterable[tuple[bytes, bytes]], dropped: Container[bytes]) -> Headers:
     """The headers that go on to the other side, as they were written."""
-    named = {name.strip().lower() for line in connection for name in line.split(",")}
+    known = [(name.lower(), name, value) for name, value in headers]
+    named = {
+        one.strip().lower() for low, _, value in known if low == b"connection" for one in value.split(b",")
+    }
+    return [
+        (name, value)
+        for low, name, value in known
+        if low not in dropped and low not in named and not low.startswith(OURS)
+    ]
+
+
+def _as_text(headers: Headers) -> CIMultiDict[str]:
     kept: CIMultiDict[str] = CIMultiDict()
     spelled: dict[str, str] = {}
-    for name, value in headers:
-        low = name.lower()
-        if low not in HOP and low not in named and not low.startswith(OURS):
-            # Of two spellings of one name aiohttp would send the last one only.
-            kept.add(spelled.setdefault(low, name), value)
+    for raw, value in headers:
+        name = raw.decode("latin-1")
+        # Of two spellings of one name aiohttp would send the last one only.
+        kept.add(spelled.setdefault(name.lower(), name), value.decode("utf-8", "ignore"))
     return kept
-
-
-async def _pieces(body: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(body), PIECE):
-        yield body[start : start + PIECE]
 
 
 def _why(error: Exception, root: str) -> Refusal:
     if isinstance(error, TimeoutError):
         return Refusal(504, "upstream_timeout", f"The model server at {root} does not answer.")
-    if isinstance(error, aiohttp.ClientConnectorError | socket.gaierror):
+    if isinstance(error, OSError):
         message = f"Nothing answers at {root}: start the model server, or set RAG_UPSTREAM_URL."
         return Refusal(502, "upstream_unreachable", message)
     return Refusal(

@@ -24,7 +24,7 @@ from proxy.journal import Journal
 from proxy.own import Server
 from proxy.patience import Patience
 from proxy.recalled import Recall
-from proxy.relay import LONGEST_LINE, Relay
+from proxy.relay import Relay
 from proxy.server import Proxy
 from proxy.sticky import Sticky
 
@@ -32,6 +32,7 @@ STICKY, ASKED = "sticky.db", "asked.db"
 WARM_SECONDS = 15.0
 END_SECONDS = 5.0
 IDLE_SECONDS = 75.0
+LONGEST_LINE = 65_536
 RARELY = (20_000, 20, 20)
 Announce = Callable[[str, int], None]
 
@@ -122,7 +123,7 @@ async def running(wanted: Wanted, remembering: Remembering) -> AsyncIterator[tup
         yield runner.addresses[0][:2]
     finally:
         await runner.cleanup()
-        await relay.close()
+        relay.upstream.close()
         await asyncio.to_thread(journal.close)
         sticky.close()
 

@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-import aiohttp
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 from proxy.access import Access, Refusal, is_loopback, target
+from proxy.answer import Answer
 from proxy.asking import tokens, unreachable
 from proxy.body import Chat
 from proxy.budget import REFUSED, is_too_long
 from proxy.enrich import Memory, Told
 from proxy.journal import Journal
+from proxy.line import Body
 from proxy.metrics import CONTENT_TYPE, Metrics
 from proxy.own import as_openai, reply
-from proxy.relay import Body, Relay, beginning, invite
+from proxy.relay import Relay, beginning, invite
 
 CHAT = "/v1/chat/completions"
 # A longer request goes on as it comes, without memory: no prompt is so long.
@@ -127,7 +128,7 @@ class Proxy:
         read = b""
         if sent is not body and answer.status in REFUSED:
             read = await beginning(answer)
-            if is_too_long(read, answer.headers.get("Content-Encoding", "")):
+            if is_too_long(read, "".join(answer.all(b"content-encoding"))):
                 answer.close()
                 answer, read = await self._without(exchange, body), b""
         return await self._give(exchange, answer, read)
@@ -152,7 +153,7 @@ class Proxy:
             exchange.told = Told("degraded", f"{type(error).__name__}: {error}", owner=exchange.owner)
         return body
 
-    async def _without(self, exchange: Exchange, body: bytes) -> aiohttp.ClientResponse:
+    async def _without(self, exchange: Exchange, body: bytes) -> Answer:
         """Send a request once more as the client wrote it; its turns go without memory from now on."""
         if exchange.told:
             self.memory.give_up(exchange.told)
@@ -161,18 +162,16 @@ class Proxy:
         return await self._ask(exchange, body)
 
     async def _count(self, chat: Chat) -> int | None:
-        return await tokens(self.relay, chat)
+        return await tokens(self.relay.upstream, chat)
 
     async def _pass(self, exchange: Exchange, body: Body) -> web.StreamResponse:
         return await self._give(exchange, await self._ask(exchange, body), b"")
 
-    async def _ask(self, exchange: Exchange, body: Body) -> aiohttp.ClientResponse:
+    async def _ask(self, exchange: Exchange, body: Body) -> Answer:
         keyed = bool(self.access.keys)
         return await self.relay.ask(exchange.request, exchange.target, body, keyed=keyed)
 
-    async def _give(
-        self, exchange: Exchange, answer: aiohttp.ClientResponse, read: bytes
-    ) -> web.StreamResponse:
+    async def _give(self, exchange: Exchange, answer: Answer, read: bytes) -> web.StreamResponse:
         try:
             return await self.relay.give(exchange.request, answer, exchange.headers, read)
         finally:  # an answer that is not at its end ends here
@@ -194,7 +193,7 @@ class Proxy:
             degraded = [{"part": "memory", "reason": self.memory.patience.failure}]
         if self.memory.sticky.problem:
             degraded = [*degraded, {"part": "proxy folder", "reason": self.memory.sticky.problem}]
-        reason = await unreachable(self.relay)
+        reason = await unreachable(self.relay.upstream)
         if reason:
             degraded = [*degraded, {"part": "model server", "reason": reason}]
         status = "degraded" if degraded else "ready"
@@ -241,7 +240,7 @@ async def _read(request: web.BaseRequest) -> tuple[bytes, bool]:
     return b"".join(pieces), True
 
 
-async def _joined(begun: bytes, rest: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+async def _joined(begun: bytes, rest: StreamReader) -> AsyncIterator[bytes]:
     yield begun
     async for piece in rest.iter_any():
         yield piece

@@ -44,7 +44,7 @@ class Memory:
         question = question[:QUESTION_LONGEST]
         language = detect(question)
         vector = self._embedder.query(question)
-        given = [float(value) for value in vector]
+        given = vector.tolist()
         terms = asked(question, self._known_languages())
         near = dict(self._collection.nearest(given, POOL, scope))
         words = dict(self._collection.lexical(terms, POOL, scope))

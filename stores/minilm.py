@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from stores.windows import OVERLAP, spread
 if TYPE_CHECKING:
     import onnxruntime
 
+# A question waits for 42 MB of weights to come from the main memory, which two threads fetch sooner than one.
+QUESTION_THREADS = 2
 WINDOW = 254  # of the 256 tokens that the model reads, two are its own markers
 START, END = 101, 102
 PROBE = "That is a happy person"
@@ -41,7 +44,8 @@ class MiniLM(Embedder):
         # The file that ships with the weights truncates and pads to 128.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._session = self._open(folder, cache)
+        self._folder, self._cache = folder, cache
+        self._question_session = self._open(min(threads, QUESTION_THREADS))
 
     def windows(
         self, texts: Sequence[str], progress: Progress = lambda done: None
@@ -52,12 +56,15 @@ class MiniLM(Embedder):
         vectors = np.empty((len(flat), minilm_graph.DIMENSION), np.float32)
         # One window a call: on a CPU padding to a batch costs more than it saves.
         with ThreadPoolExecutor(self._threads) as pool:
-            # A question is one window: it is not worth a thread.
-            run = pool.map(self._run, flat) if len(flat) > 1 else map(self._run, flat)
-            for row, vector in enumerate(run):
+            for row, vector in enumerate(pool.map(self._run, flat)):
                 vectors[row] = vector
                 progress(1)
         return vectors, [len(windows) for windows in cut]
+
+    def query(self, text: str) -> Vectors:
+        """One question [dimension]; the mean of its windows where it is longer than the model sees."""
+        ids = self._tokenizer.encode(_whole(text)).ids[1:-1]
+        return super().query(text) if len(ids) > WINDOW else _run(self._question_session, ids)
 
     def stretches(self, text: str) -> list[tuple[int, int]]:
         """Where each window of a text begins and ends, in characters."""
@@ -84,18 +91,19 @@ class MiniLM(Embedder):
         return [encoding.ids[1:-1] for encoding in self._tokenizer.encode_batch([*map(_whole, texts)])]
 
     def _run(self, ids: list[int]) -> Vectors:
-        row = np.array([[START, *ids, END]])
-        vector: Vectors = self._session.run(None, {"input_ids": row, "attention_mask": np.ones_like(row)})[0][
-            0
-        ]
-        return vector
+        return _run(self._session, ids)
 
-    def _open(self, folder: Path, cache: Path) -> onnxruntime.InferenceSession:
-        path = cache / f"minilm-{minilm_graph.WEIGHTS_SHA256[:12]}-{minilm_graph.GRAPH_VERSION}.onnx"
-        if path.is_file() and (session := _session(path)) and self._is_right(session):
+    @cached_property
+    def _session(self) -> onnxruntime.InferenceSession:
+        """For many windows: each is run by one thread, which wastes nothing on working together."""
+        return self._open(1)
+
+    def _open(self, threads: int) -> onnxruntime.InferenceSession:
+        path = self._cache / f"minilm-{minilm_graph.WEIGHTS_SHA256[:12]}-{minilm_graph.GRAPH_VERSION}.onnx"
+        if path.is_file() and (session := _session(path, threads)) and self._is_right(session):
             return session
-        _write_graph(folder, path)
-        session = _session(path)
+        _write_graph(self._folder, path)
+        session = _session(path, threads)
         if session is None or not self._is_right(session):
             raise StoreFailed(
                 f"The embedding model in {path} does not give the vectors that it should: delete it."
@@ -103,9 +111,11 @@ class MiniLM(Embedder):
         return session
 
     def _is_right(self, session: onnxruntime.InferenceSession) -> bool:
-        self._session = session
-        probe = self.query(PROBE)
-        return all(abs(float(self.query(text) @ probe) - near) < 0.001 for text, near in COMPANIONS.items())
+        probe, *others = (_run(session, ids) for ids in self._tokens([PROBE, *COMPANIONS]))
+        near = COMPANIONS.values()
+        return all(
+            abs(float(other @ probe) - value) < 0.001 for other, value in zip(others, near, strict=True)
+        )
 
 
 def _whole(text: str) -> str:
@@ -113,12 +123,20 @@ def _whole(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _session(path: Path) -> onnxruntime.InferenceSession | None:
+def _run(session: onnxruntime.InferenceSession, ids: list[int]) -> Vectors:
+    row = np.array([[START, *ids, END]])
+    vector: Vectors = session.run(None, {"input_ids": row, "attention_mask": np.ones_like(row)})[0][0]
+    return vector
+
+
+def _session(path: Path, threads: int) -> onnxruntime.InferenceSession | None:
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
+    # A thread that spins while it waits takes the processor from whoever else would use it.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

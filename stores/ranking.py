@@ -29,7 +29,7 @@ def best(scores: Scores, count: int) -> list[int]:
 
 def _scaled(scores: Scores) -> Scores:
     """Min-max over the best POOL scores; what lies below them is 0."""
-    low = scores[best(scores, POOL)[-1]]
+    low = np.partition(scores, -POOL)[-POOL] if len(scores) > POOL else scores.min()
     high = scores.max()
     scaled: Scores = np.clip((scores - low) / max(float(high - low), 1e-9), 0, 1)
     return scaled

@@ -130,7 +130,7 @@ def test_what_is_counted_is_for_key_holders_and_this_machine(upstream, tmp_path)
                     async with session.get(f"http://any{path}", headers=headers) as answer:
                         found[path, key] = answer.status, await answer.text()
         await runner.cleanup()
-        await relay.close()
+        relay.upstream.close()
         journal.close()
         sticky.close()
         return found
