@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from benchmarks.words import text
+from benchmarks.words import question
 
 LAST = b"\r\n0\r\n\r\n"
 SENT = re.compile(rb'"content": ?"(\d+) "')
 STATUS = re.compile(rb"\r\nx-rag-status: *(\w+)", re.IGNORECASE)
-POOL, QUESTION_WORDS = 500, 8
+POOL = 500
 RUN = 20  # a single one would mostly measure caches that the server before has emptied
 PATIENCE_SECONDS = 60.0
 
@@ -58,7 +58,7 @@ class Questions:
 
     def __init__(self, kilobytes: int) -> None:
         chance = random.Random(0)  # noqa: S311  # repeatable on purpose
-        self._pool = [text(chance, QUESTION_WORDS) for _ in range(POOL)]
+        self._pool = [question(chance) for _ in range(POOL)]
         self._numbers = itertools.count()
         parameters = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
         tool = {"name": "read", "description": "Read a file.", "parameters": parameters}
@@ -71,8 +71,8 @@ class Questions:
     def one(self, model: str, headers: bytes = b"") -> bytes:
         """The bytes of the next one."""
         number = next(self._numbers)
-        question = f"{self._pool[number % POOL]} {number}".encode()
-        body = self._before.replace(b"%", model.encode(), 1) + question + self._after
+        asked = f"{self._pool[number % POOL]} {number}".encode()
+        body = self._before.replace(b"%", model.encode(), 1) + asked + self._after
         return (
             b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
             b"Authorization: Bearer none\r\n%bContent-Length: %d\r\n\r\n%b" % (headers, len(body), body)

@@ -30,7 +30,7 @@ from typing import Annotated, Any
 import typer
 
 import settings
-from benchmarks import instant, load, recall, servers, streams
+from benchmarks import instant, load, recall, servers, streams, words
 from benchmarks.place import borrow_model
 from benchmarks.servers import Running
 from parts import Parts
@@ -38,7 +38,7 @@ from terminal import show
 from terminal.progress import Bar
 
 LITELLM = Path(".venv-litellm/bin/litellm")
-CLIENTS, WARM = 64, 20
+CLIENTS, WARM, ANSWER_WORDS = 64, 20, 60
 CROWDED = ("direct", "nginx", "ours")
 LOOKED_UP = {"injected", "none"}
 WARM_SECONDS = 60.0
@@ -104,9 +104,14 @@ def _remember(turns: int, home: Path, bar: Bar) -> None:
     with Parts(settings.load(data_dir=home)) as parts:
         parts.memories.ingest(home)
         chance = random.Random(0)  # noqa: S311  # repeatable on purpose
-        for points in recall.points(turns, parts.embedder, chance, bar):
+        for points in recall.points(turns, parts.embedder, chance, bar, _turn):
             parts.memories.collection.upsert(points)
         parts.memories.collection.settle()
+
+
+def _turn(chance: random.Random) -> str:
+    """A question like those that will be asked, and some answer."""
+    return f"User: {words.question(chance)}\nAssistant: {words.text(chance, ANSWER_WORDS)}"
 
 
 async def _measure(

@@ -34,6 +34,7 @@ from terminal.progress import Bar
 EMBEDDED, PROJECTS, SESSION_TURNS, BATCH = 2000, 50, 10, 500
 TURN_WORDS, QUESTION_WORDS, QUESTIONS = 100, 8, 300
 TURNED = 0.1
+Say = Callable[[random.Random], str]
 
 
 def measure(turns: int, home: Path, bar: Bar) -> dict[str, Any]:
@@ -68,22 +69,29 @@ def measure(turns: int, home: Path, bar: Bar) -> dict[str, Any]:
     }
 
 
-def points(turns: int, embedder: Embedder, chance: random.Random, bar: Bar) -> Iterator[list[Point]]:
+def said(chance: random.Random) -> str:
+    """What a turn says, in invented words."""
+    return text(chance, TURN_WORDS)
+
+
+def points(
+    turns: int, embedder: Embedder, chance: random.Random, bar: Bar, say: Say = said
+) -> Iterator[list[Point]]:
     """Batches of turns with their vectors and words."""
     dice = np.random.default_rng(0)
-    texts = [text(chance, TURN_WORDS) for _ in range(min(EMBEDDED, turns))]
+    texts = [say(chance) for _ in range(min(EMBEDDED, turns))]
     done = iter(range(1, 10**9))
     vectors, _ = embedder.windows(texts, lambda _: bar("embedding", next(done), len(texts)))
     for start in range(0, turns, BATCH):
         points = []
         for number in range(start, min(start + BATCH, turns)):
-            said = texts[number] if number < len(texts) else text(chance, TURN_WORDS)
+            told = texts[number] if number < len(texts) else say(chance)
             vector = vectors[number % len(vectors)] + TURNED * dice.normal(size=vectors.shape[1]) / 20
-            points.append(_point(number, said, (vector / np.linalg.norm(vector)).tolist()))
+            points.append(_point(number, told, (vector / np.linalg.norm(vector)).tolist()))
         yield points
 
 
-def _point(number: int, said: str, vector: list[float]) -> Point:
+def _point(number: int, told: str, vector: list[float]) -> Point:
     session = f"session-{number // SESSION_TURNS}"
     metadata = {
         "identity": str(number),
@@ -93,8 +101,8 @@ def _point(number: int, said: str, vector: list[float]) -> Point:
         "language": "english",
         "time": f"2026-{1 + number % 12:02}-{1 + number % 28:02}T12:00:00Z",
     }
-    payload = Payload(page_content=said, metadata=metadata)
-    return Point(id=str(UUID(int=number)), windows=[vector], words=weighted(said, "english"), payload=payload)
+    payload = Payload(page_content=told, metadata=metadata)
+    return Point(id=str(UUID(int=number)), windows=[vector], words=weighted(told, "english"), payload=payload)
 
 
 def _seconds(work: Callable[..., object], *arguments: Any) -> float:
