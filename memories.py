@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
@@ -160,6 +161,21 @@ class Memories:
         logs = source or self.settings.vibe_home / "logs" / "session"
         copied = pull(logs, self.settings.data_dir / "logs")
         return asdict(copied) | {"seconds": round(time.monotonic() - started, 3)}
+
+    def is_new(self) -> bool:
+        """Whether certainly nothing was ever taken in: a look at the disk, which opens nothing."""
+        try:
+            return bool(self._made) and not os.path.exists(self._made)  # noqa: PTH110  # asked with every request
+        except StoreFailed:  # told by whoever needs the memory
+            return False
+
+    @cached_property
+    def _made(self) -> str:
+        """The file that is there once something was taken in; none where a server keeps the turns."""
+        from stores.conversations.embedded import FACTS
+
+        chosen = self.settings
+        return "" if chosen.qdrant_url else str(self.home / chosen.qdrant_collection / FACTS)
 
     def must_hold_something(self) -> None:
         """Raise NothingYet where nothing was ever taken in; nothing else is loaded for it."""

@@ -51,6 +51,10 @@ class Proxied:
         self._empty.discard(asked.owner)
         return _recalled(found)
 
+    def nothing(self, owner: str) -> bool:
+        """Whether an owner's memory certainly holds nothing; asked with every request, it never waits."""
+        return self._parts.memories_of(owner).is_new()
+
     def warm(self) -> None:
         """Load what the first question would have to wait for."""
         for owner in self._owners:
@@ -176,7 +180,7 @@ def serve(parts: Parts, announce: Any) -> None:
         log=sys.stderr,
     )
     remembering = serving.Remembering(
-        proxied.recall, proxied.warm, proxied.degraded, proxied.redact, proxied.watch
+        proxied.recall, proxied.warm, proxied.degraded, proxied.redact, proxied.watch, proxied.nothing
     )
     serving.serve(wanted, remembering, announce)
 

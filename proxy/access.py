@@ -92,13 +92,20 @@ class Access:
     def _known(self, address: str) -> bool:
         if self.open_to_all:
             return True
-        try:
-            name = urlsplit(address).hostname or ""
-        except ValueError:
-            return False
-        return name in self.hosts or is_loopback(name)
+        name = _host(address)
+        return name is not None and (name in self.hosts or is_loopback(name))
 
 
+@lru_cache(256)  # nearly all requests have the same few
+def _host(address: str) -> str | None:
+    """The host of an address; None where it is no address."""
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return None
+
+
+@lru_cache(256)
 def is_loopback(host: str) -> bool:
     """Whether a name or address means this machine only."""
     if host == "localhost" or host.endswith(".localhost"):

@@ -40,6 +40,11 @@ class Answer:
         self._fault: Exception | None = None
         self._changed: asyncio.Future[None] | None = None
 
+    @property
+    def ready(self) -> bool:
+        """Whether something can be read without waiting."""
+        return bool(self._pieces) or self.whole
+
     def all(self, name: bytes) -> list[str]:
         """Every value of a header; its name in small letters."""
         return [value.decode("latin-1") for key, value in self.headers if key.lower() == name]

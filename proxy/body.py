@@ -146,5 +146,7 @@ def _next(text: str, at: int, closing: str) -> tuple[int, bool]:
 
 
 def _skip(text: str, at: int) -> int:
+    if text[at : at + 1] > " ":  # mostly there is none
+        return at
     found = BLANK.match(text, at)
     return found.end() if found else at

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from proxy.turns import Turn, directory, may_remember, text_of, turn_of
 
 # A client that names no session may send a request again; later, the same words begin a new conversation.
 AGAIN_SECONDS = 5.0
+NO_TURN = "not a user's turn"
 
 
 @dataclass
@@ -64,6 +65,8 @@ class Memory:
     patience: Patience
     sticky: Sticky
     budget: Budget
+    nothing: Callable[[str], bool] = lambda owner: False
+    """Whether an owner's memory certainly holds nothing: then no request is looked into further."""
 
     async def enrich(
         self, chat: Chat, size: int, headers: Mapping[str, str], owner: str, count: Count
@@ -74,13 +77,16 @@ class Memory:
         if not may_remember(chat, headers):
             told.reason = "no conversation with a user"
             return told
-        told.keys = keys(chat.messages, owner, told.project or "")
         turn = turn_of(chat, headers)
+        if self.nothing(owner):
+            told.status, told.reason = ("none", "nothing was ever taken in") if turn else ("skipped", NO_TURN)
+            return told
+        told.keys = keys(chat.messages, owner, told.project or "")
         known = self._known(told)
         current = known.pop(turn.index, None) if turn else None
         self._put_back(told, known)
         if turn is None:
-            told.reason = told.reason or "not a user's turn"
+            told.reason = told.reason or NO_TURN
         elif current and (known or _still(current, told.session)):  # what follows a known turn is its own
             told.status = told.status if told.blocks else "none"
             self._put_back(told, {turn.index: current})

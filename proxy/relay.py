@@ -64,6 +64,7 @@ class Relay:
             headers.setdefault("X-Accel-Buffering", "no")
         reason = answer.reason.decode("utf-8", "replace")
         response = web.StreamResponse(status=answer.status, reason=reason, headers=headers)
+        response._send_headers_immediately = not answer.ready  # one packet where the body is there already
         await response.prepare(request)
         tail = read[-4:]
         if read:

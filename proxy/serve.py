@@ -58,7 +58,8 @@ class Wanted:
 class Remembering:
     """What the proxy is handed: recall, what to load for it first, what does not serve, and redaction.
 
-    `watch` never ends; it runs on a thread beside the server, and may be broken off at any moment.
+    `watch` never ends; it runs on a thread beside the server, and may be broken off at any moment. `nothing`
+    says at once whether an owner's memory certainly holds nothing.
     """
 
     recall: Recall
@@ -66,6 +67,7 @@ class Remembering:
     degraded: Callable[[], list[dict[str, str]]]
     redact: Callable[[str], str]
     watch: Callable[[], None]
+    nothing: Callable[[str], bool] = lambda owner: False
 
 
 def serve(wanted: Wanted, remembering: Remembering, announce: Announce) -> None:
@@ -103,7 +105,8 @@ async def running(wanted: Wanted, remembering: Remembering) -> AsyncIterator[tup
     sticky = Sticky(wanted.home / STICKY)
     journal = Journal(wanted.home / ASKED, wanted.log, remembering.redact)
     patience = Patience(wanted.deadline_seconds)
-    memory = Memory(remembering.recall, patience, sticky, Budget(wanted.context, wanted.most_tokens))
+    budget = Budget(wanted.context, wanted.most_tokens)
+    memory = Memory(remembering.recall, patience, sticky, budget, remembering.nothing)
     server = Server(
         Proxy(access, relay, memory, journal, remembering.degraded),
         handler_cancellation=True,

@@ -14,13 +14,15 @@ from stores.collection import INDEXED, Point, Scored
 from stores.conversations.qdrant import MOST_VALUES, NOTHING, PAGE, WINDOWS, WORDS, Qdrant, plain
 from stores.durable import PARTIAL, replace
 
+FACTS = "facts.json"  # written last of all: without it there is no collection
+
 
 class Embedded(Qdrant):
     """A collection in one folder, which one process at a time can open."""
 
     def __init__(self, home: Path) -> None:
         self._models = edge
-        self._home, self._facts = home, home / "facts.json"
+        self._home, self._facts = home, home / FACTS
         home.mkdir(parents=True, exist_ok=True)
         for leftover in home.glob(f"{PARTIAL}*"):
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()

@@ -56,6 +56,7 @@ def inside(
     home: Path,
     recall: Recall = nothing,
     warm: Callable[[], None] = lambda: None,
+    nothing: Callable[[str], bool] = lambda owner: False,
     **wanted: Any,
 ) -> Iterator[Inside]:
     proxy = Inside("", 0, io.StringIO(), [], [])
@@ -65,7 +66,9 @@ def inside(
         return recall(question)
 
     defaults = {"host": "127.0.0.1", "port": 0, "upstream": upstream, "home": home, "log": proxy.log}
-    remembering = Remembering(recalling, warm, lambda: list(proxy.problems), lambda text: text, lambda: None)
+    remembering = Remembering(
+        recalling, warm, lambda: list(proxy.problems), lambda text: text, lambda: None, nothing
+    )
     served = _Served(Wanted(**defaults | wanted), remembering)
     proxy.url, proxy.port = served.begin()
     try:

@@ -1,0 +1,54 @@
+"""A memory in which nothing was ever taken in costs a look at the disk, and is noticed when it fills."""
+
+import settings
+from benchmarks import sessions
+from parts import Parts
+from proxied import Proxied
+from tests.proxy.inside import inside
+from tests.proxy.talk import assistant, post, user
+from tests.proxy.upstream import Upstream
+
+FINISHED = ("1", "Where does the avocet keep its eggs?", "The avocet lays four eggs on bare mud.")
+
+
+def test_of_an_empty_memory_nothing_is_asked(tmp_path):
+    with Upstream() as upstream, inside(upstream.url, tmp_path, nothing=lambda owner: True) as proxy:
+        turn = post(proxy, user("Which port?"))
+        result = post(proxy, user("Which port?"), assistant("8080."))
+    assert (turn.headers["x-rag-status"], result.headers["x-rag-status"]) == ("none", "skipped")
+    assert proxy.asked == []
+    assert "nothing was ever taken in" in proxy.log.getvalue()
+
+
+def test_each_owner_s_memory_is_looked_at(tmp_path):
+    keys = "ana:sesame-of-ana,bo:sesame-of-bo"
+    with (
+        Upstream() as upstream,
+        inside(upstream.url, tmp_path, nothing=lambda owner: owner == "ana", keys=keys) as proxy,
+    ):
+        for key in ("sesame-of-ana", "sesame-of-bo"):
+            post(proxy, user("Which port?"), key=key)
+    assert [asked.owner for asked in proxy.asked] == ["bo"]
+
+
+def test_a_memory_is_new_until_something_was_taken_in(data_dir):
+    with Parts(settings.load(data_dir=data_dir)) as parts:
+        proxied = Proxied(parts, [""])
+        assert proxied.nothing("")
+        assert proxied.nothing("ana")
+        sessions.write(data_dir / "logs", 1, [FINISHED], "/home/dev/birds")
+        with Parts(settings.load(data_dir=data_dir)) as others:  # as another process does
+            others.memories.ingest(None)
+        assert not proxied.nothing("")
+        assert proxied.nothing("ana")
+
+
+def test_what_a_server_keeps_is_always_asked_for(data_dir):
+    with Parts(settings.load(data_dir=data_dir, qdrant_url="http://127.0.0.1:1")) as parts:
+        assert not Proxied(parts, [""]).nothing("")
+
+
+def test_a_folder_that_cannot_be_read_is_left_to_whoever_needs_it(data_dir):
+    (data_dir / "memory").write_text("no folder")
+    with Parts(settings.load(data_dir=data_dir)) as parts:
+        assert not Proxied(parts, [""]).nothing("")
