@@ -29,7 +29,7 @@ class Line(asyncio.Protocol):
         self._writable.set()
         self._waiting = False
         self._headers: Headers = []
-        self._reason, self._head_size, self._until_closed = b"", 0, False
+        self._reason, self._head_size, self._until_closed, self._unsent = b"", 0, False, False
         self.open, self.idle_since = True, 0.0
 
     def ask(
@@ -42,6 +42,7 @@ class Line(asyncio.Protocol):
             self._transport.write(head + body if body else head)
             return answer
         self._transport.write(head)
+        self._unsent = True
         answer.sending = asyncio.ensure_future(self._send(body, chunked=chunked))
         answer.sending.add_done_callback(self._sent)
         return answer
@@ -74,6 +75,7 @@ class Line(asyncio.Protocol):
                 self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
         if chunked:
             self._transport.write(b"0\r\n\r\n")
+        self._unsent = False
 
     def _sent(self, sending: asyncio.Task[None]) -> None:
         if not sending.cancelled() and (error := sending.exception()):
@@ -91,11 +93,15 @@ class Line(asyncio.Protocol):
         answer, self._answer = self._answer, None
         if answer is None:
             return
-        sending = answer.sending is not None and not answer.sending.done()
-        if sending or self._until_closed or answer.method == "HEAD" or not self._parser.should_keep_alive():
+        if (
+            self._unsent
+            or self._until_closed
+            or answer.method == "HEAD"
+            or not self._parser.should_keep_alive()
+        ):
             self.close()
-        if sending:
-            cast("asyncio.Task[None]", answer.sending).cancel()
+        if answer.sending is not None:
+            answer.sending.cancel()
         answer.end()
         if self.open:
             self.go_on()
@@ -124,12 +130,16 @@ class Line(asyncio.Protocol):
             self._fail(Broken("its head has no end"))
         answer.tell()
 
+    def eof_received(self) -> None:
+        """The server says no more; what it has not taken of the question would keep the connection."""
+        self.connection_lost(None)
+
     def connection_lost(self, error: Exception | None) -> None:
-        """The end, and of some answers the right one."""
+        """The end, and of some answers the right one, unless it is ours."""
+        if self.open and self._until_closed and error is None:
+            self._finish()
         self.open = False
         self._writable.set()
-        if self._until_closed and error is None:
-            self._finish()
         self._fail(Broken(str(error or "the connection was closed")))
 
     def pause_writing(self) -> None:

@@ -48,7 +48,7 @@ class Upstream:
         try:
             await answer.head()
         except BaseException:
-            line.close()
+            answer.close()  # only where it is not whole: its line may answer somebody else by now
             raise
         return answer
 
