@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from loaders.vibe.headers import tools_of
 from loaders.vibe.json_lines import read_lines
 from loaders.vibe.messages import FIELDS, Conversation, is_message
 from loaders.vibe.salvage import Damage, Record, Shape
@@ -34,7 +35,7 @@ def _leaves(record: Record) -> frozenset[str]:
 CHAT = Shape(_fits, _leaves)
 
 
-def read_chats(path: Path) -> Reading:
+def read_chats(path: Path, steps: bool = False) -> Reading:
     """Every session of the file: one for each conversation, and one for the messages that stand alone."""
     sessions: list[Session] = []
     problems: list[str] = []
@@ -46,22 +47,24 @@ def read_chats(path: Path) -> Reading:
                 for _, conversation in alone.values():
                     conversation.lose(piece)
             elif is_conversation(piece.record):
-                sessions.append(_conversation(piece.record))
+                sessions.append(_conversation(piece.record, steps))
             else:
                 name = str(_first(piece.record, _SESSIONS[:2]))
-                _, conversation = alone.setdefault(name, (piece.record, Conversation()))
+                _, conversation = alone.setdefault(name, (piece.record, Conversation(steps)))
                 if not conversation.add(piece.record, moment(_first(piece.record, _TIMES))):
                     problems.append(f"line {piece.place}: a message whose role is unknown; the rest was kept")
     sessions += [_session(header, conversation) for header, conversation in alone.values()]
     return Reading([session for session in sessions if session.turns], problems)
 
 
-def _conversation(record: Record) -> Session:
-    conversation = Conversation()
+def _conversation(record: Record, steps: bool) -> Session:
+    conversation = Conversation(steps)
     for message in record["messages"]:
         if isinstance(message, dict):
             conversation.add(message, moment(_first(message, _TIMES)))
-    return _session(record, conversation)
+    session = _session(record, conversation)
+    session.tools = tools_of({"tools_available": record.get("tools")}) if steps else []
+    return session
 
 
 def _session(header: Record, conversation: Conversation) -> Session:

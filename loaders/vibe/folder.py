@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
-from loaders.vibe.headers import describe, salvaged_header
+from loaders.vibe.headers import describe, salvaged_header, tools_of
 from loaders.vibe.json_lines import read_lines
 from loaders.vibe.messages import MESSAGE, SUBAGENT, Conversation
 from loaders.vibe.salvage import Damage, Record
@@ -14,9 +14,9 @@ from loaders.vibe.sessions import Reading, Session
 _SHORT_ID = re.compile(r"_([0-9a-f]{8})$")
 
 
-def read_folder(folder: Path) -> Reading:
+def read_folder(folder: Path, steps: bool = False) -> Reading:
     """The one session of the folder; without its meta.json the turns are there, but not where they were."""
-    conversation = Conversation()
+    conversation = Conversation(steps)
     problems = _read_messages(folder / "messages.jsonl", conversation)
     header, problem = read_header(folder / "meta.json")
     if problem:
@@ -27,6 +27,7 @@ def read_folder(folder: Path) -> Reading:
     session.parent = parent if isinstance(parent, str) and parent else None
     session.turns, session.lead = conversation.turns, conversation.lead
     session.wrapper = conversation.wrapper
+    session.tools = tools_of(header) if steps else []
     session.subagent = (conversation.opening or "").startswith(SUBAGENT)
     return Reading([session], problems)
 

@@ -36,6 +36,12 @@ def salvaged_header(text: str) -> Record:
     return {**found, "environment": environment, "config": config}
 
 
+def tools_of(header: Record) -> list[Record]:
+    """The tools that the model was offered, as OpenAI's protocol has them; none where it is not said."""
+    given = header.get("tools_available")
+    return [tool for tool in given if isinstance(tool, dict)] if isinstance(given, list) else []
+
+
 def describe(session: Session, header: Record, wrapper: str | None = None) -> None:
     """Write what the header says into the session; `wrapper` is the text whose beginning is no title."""
     environment = _mapping(header.get("environment"))

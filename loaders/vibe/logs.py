@@ -65,10 +65,13 @@ def list_logs(root: Path, passed_over: Collection[Path] = ()) -> Listing:
     return Listing(logs, problems)
 
 
-def read_log(log: Log) -> Reading:
-    """The sessions of a log; whatever happened to it, this returns what is left, and says what is not."""
+def read_log(log: Log, steps: bool = False) -> Reading:
+    """The sessions of a log; whatever happened to it, this returns what is left, and says what is not.
+
+    With `steps` each turn keeps what the model said, called and was answered; the memory does without.
+    """
     try:
-        return _READERS[log.kind](log.path)
+        return _READERS[log.kind](log.path, steps)
     except FileNotFoundError:
         return Reading([], ["it was there, and is not any more"])
     except OSError as error:

@@ -9,11 +9,13 @@ from loaders.vibe.turns import Call, Done, Lost, Said, Step, Turn
 
 # A tuple, since a damaged log may hold a list in the place of a role, which no set can be asked for.
 SPEAKERS = ("system", "developer", "user", "assistant", "tool", "function")
+_TEXTS = ("text", "input_text", "output_text")
 _WRAPPER = re.compile(r"<(compaction_summary|previous_user_messages)>.*</\1>", re.DOTALL)
 _PREVIOUS = re.compile(r"<previous_user_message>\s*(.*?)\s*</previous_user_message>", re.DOTALL)
 _HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")
 _ROLE = re.compile(r'\{\s*"role"\s*:\s*"(\w+)"')
 _INJECTED = re.compile(r'(?<!\\)"injected"\s*:\s*true')
+IMAGE = "image"  # what is wrong with a turn whose text is not all of it
 SUBAGENT = "Scratchpad directory: "  # how the message to a subagent of 2.x begins
 
 
@@ -39,6 +41,14 @@ def text_of(content: Any) -> str:
     return _HALF_CHARACTER.sub("\ufffd", content)  # half a pair cannot be stored as UTF-8
 
 
+def shows_more(message: Record) -> bool:
+    """Whether the message holds something that is no text: an image, say."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else []
+    kinds = [part.get("type", "text") for part in parts if isinstance(part, dict)]
+    return bool(message.get("images")) or any(kind not in _TEXTS for kind in kinds)
+
+
 def is_wrapper(text: str) -> bool:
     """Whether this is what the agent puts before a compacted conversation, and no question of a user's."""
     return _WRAPPER.search(text) is not None
@@ -51,9 +61,13 @@ def last_quoted(wrapper: str) -> str | None:
 
 
 class Conversation:
-    """Turns in the making: messages and damaged places go in, in the order of the log."""
+    """Turns in the making: messages and damaged places go in, in the order of the log.
 
-    def __init__(self) -> None:
+    With `steps` each turn keeps all that was said and done in it, which takes as much memory as the log.
+    """
+
+    def __init__(self, steps: bool = False) -> None:
+        self._steps = steps
         self.turns: list[Turn] = []
         self.lead: list[Step] = []  # what comes before the first user message
         self.wrapper: str | None = None  # the text that stands for a compacted history before the lead
@@ -75,6 +89,8 @@ class Conversation:
         elif role not in SPEAKERS and not message.keys().isdisjoint(FIELDS):
             self._lose(None)
             return False
+        if self._steps and self._open and role != "assistant" and shows_more(message):
+            self._open.flaw = IMAGE
         return True
 
     def lose(self, damage: Damage) -> None:
@@ -101,6 +117,8 @@ class Conversation:
         shown = text_of(message.get("user_display_content"))
         text = shown if shown.strip() and isinstance(message.get("user_display_content"), str) else content
         self._open = Turn(key if isinstance(key, str) and key else None, text, time)
+        if self._steps:
+            self._open.steps, self._open.seen = [], content
         self.turns.append(self._open)
 
     def _follow(self, step: Step) -> None:

@@ -10,12 +10,13 @@ from loaders.vibe.actions import Action, Redact
 from loaders.vibe.greetings import is_greeting
 from loaders.vibe.memories import Memory, composed
 from loaders.vibe.messages import last_quoted
+from loaders.vibe.salvage import Record
 from loaders.vibe.turns import Step, Turn
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
 
-__all__ = ["Action", "Reading", "Session", "Turn", "documents", "joined"]
+__all__ = ["Action", "Reading", "Session", "Turn", "documents", "joined", "not_told"]
 
 _COMPARED = 60  # characters: a long question may be quoted shortened
 _AGE = {"1.x": 1, "2.x": 2, "3.x": 3}
@@ -37,6 +38,7 @@ class Session:
     turns: list[Turn] = field(default_factory=list)
     lead: list[Step] = field(default_factory=list)
     wrapper: str | None = None  # what stands before the lead for the parent's history
+    tools: list[Record] = field(default_factory=list)  # that the model was offered; kept with the steps
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def documents(sessions: Sequence[Session], redact: Redact) -> "tuple[list[Docume
         worth = []
         for number, turn in enumerate(session.turns, 1):
             which = turn.key or (session.project, turn.user)
-            if reason := _reason(session, turn):
+            if reason := not_told(session, turn):
                 reasons[which] = reason
             else:
                 told.add(which)
@@ -111,7 +113,7 @@ def documents(sessions: Sequence[Session], redact: Redact) -> "tuple[list[Docume
     return [memory.document() for memory in kept], left_out
 
 
-def _reason(session: Session, turn: Turn) -> str | None:
+def not_told(session: Session, turn: Turn) -> str | None:
     """Why a turn is nothing to remember; None where it is."""
     if session.subagent:
         return "subagent"

@@ -2,10 +2,11 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
-from loaders.vibe.headers import describe, salvaged_header
+from loaders.vibe.headers import describe, salvaged_header, tools_of
 from loaders.vibe.json_array import elements
 from loaders.vibe.messages import MESSAGE, SUBAGENT, Conversation
 from loaders.vibe.salvage import Damage, Found, Record, decoded
@@ -16,25 +17,26 @@ _MESSAGES = re.compile(r'"messages"\s*:\s*\[(?=\s*\{\s*"role"\s*:)')
 _FIRST_MESSAGE = re.compile(r'(?=\s*\{\s*"role"\s*:)')
 
 
-def read_file(path: Path) -> Reading:
+def read_file(path: Path, steps: bool = False) -> Reading:
     """The one session of the file, as far as it can be read."""
     data = path.read_bytes()
     try:
         whole = json.loads(data.decode("utf-8-sig"))
         if isinstance(whole, dict) and isinstance(whole.get("messages"), list):
-            return _reading(whole.get("metadata"), [Found(0, message) for message in whole["messages"]], "")
+            found = [Found(0, message) for message in whole["messages"]]
+            return _reading(whole.get("metadata"), found, "", steps)
     except (ValueError, RecursionError):
         pass
-    return _salvaged(data.decode("utf-8-sig", "surrogateescape"))
+    return _salvaged(data.decode("utf-8-sig", "surrogateescape"), steps)
 
 
-def _salvaged(text: str) -> Reading:
+def _salvaged(text: str, steps: bool) -> Reading:
     header, end, problems = _header(text)
     begins = _MESSAGES.search(text, end) or _FIRST_MESSAGE.search(text, end)
     if begins is None:
         return Reading([], [*problems, "cut off or damaged before its first message"])
     pieces = list(elements(text, begins.end(), MESSAGE))
-    reading = _reading(header, pieces, text)
+    reading = _reading(header, pieces, text, steps)
     if not problems and not reading.problems:
         problems = ["not whole JSON, though every message could be read"]
     return Reading(reading.sessions, problems + reading.problems)
@@ -53,8 +55,8 @@ def _header(text: str) -> tuple[Record, int, list[str]]:
     return salvaged_header(text[:end]), end, ["the metadata is damaged; what could be read of it was kept"]
 
 
-def _reading(header: object, pieces: list[Found | Damage], text: str) -> Reading:
-    conversation = Conversation()
+def _reading(header: object, pieces: Sequence[Found | Damage], text: str, steps: bool) -> Reading:
+    conversation = Conversation(steps)
     problems = []
     for piece in pieces:
         if isinstance(piece, Damage):
@@ -67,6 +69,7 @@ def _reading(header: object, pieces: list[Found | Damage], text: str) -> Reading
     if not isinstance(identity, str) or not identity:
         identity = str(uuid5(NAMESPACE_URL, f"vibe:{conversation.opening or ''}"))
     session = Session(identity, "1.x", turns=conversation.turns)
+    session.tools = tools_of(metadata) if steps else []
     describe(session, metadata)
     session.subagent = (conversation.opening or "").startswith(SUBAGENT)
     return Reading([session], problems)

@@ -55,6 +55,9 @@ class Turn:
     actions: list[Action] = field(default_factory=list)
     closed: bool = False
     doubtful: bool = False
+    steps: list[Step] | None = None  # in order, where the reader was asked to keep them
+    seen: str | None = None  # kept with them: the user's message as the model saw it
+    flaw: str | None = None  # kept with them: why they are not all that the model saw and did
     _calls: dict[str, Action] = field(default_factory=dict)
 
     @property
@@ -81,8 +84,11 @@ class Turn:
             self.doubtful = True
         else:
             self.closed = True
+            return
+        self._keep(lost)
 
     def _take(self, step: Said | Done) -> None:
+        self._keep(step)
         if isinstance(step, Done):
             self.answer = None
             ended(self._called_by(step), step.output)
@@ -94,6 +100,10 @@ class Turn:
         elif step.text.strip():
             self.answer = step.text
             self._calls = {}
+
+    def _keep(self, step: Step) -> None:
+        if self.steps is not None:
+            self.steps.append(step)
 
     def _called_by(self, done: Done) -> Action:
         action = self._calls.pop(done.call, None) if done.call else None

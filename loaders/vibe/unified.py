@@ -10,6 +10,8 @@ from loaders.vibe.times import moment
 from loaders.vibe.unified_files import Fault, generations, load_object, read_bytes
 from loaders.vibe.unified_history import History, replay_journal, snapshot
 from loaders.vibe.unified_salvage import salvaged
+from loaders.vibe.unified_sent import keep_sent, sent
+from loaders.vibe.unified_steps import keep_steps
 from loaders.vibe.unified_turns import turns_of
 
 _FORMAT = "mistral.vibe.unified-session-store/v1"  # whatever its minor version
@@ -20,17 +22,17 @@ class _Refused(Exception):
     """A store in another format, of which nothing is known."""
 
 
-def read_unified(folder: Path) -> Reading:
+def read_unified(folder: Path, steps: bool = False) -> Reading:
     """The one session of the store. A running session replaces files; then it is read again."""
     for _ in range(_TRIES):
         before = _pointer_bytes(folder)
-        reading = _attempt(folder)
+        reading = _attempt(folder, steps)
         if not reading.problems or _pointer_bytes(folder) == before:
             break
     return reading
 
 
-def _attempt(folder: Path) -> Reading:
+def _attempt(folder: Path, steps: bool) -> Reading:
     """What can be read now."""
     faults: list[Fault] = []
     try:
@@ -42,6 +44,9 @@ def _attempt(folder: Path) -> Reading:
     if not history.entries and problems:
         return Reading([], problems)
     session, problem = _session(folder, pointer, history)
+    if steps:
+        keep_steps(session.turns, history)
+        keep_sent(session.turns, sent(folder))
     if problem:
         problems.append(problem)
     return Reading([session], problems)

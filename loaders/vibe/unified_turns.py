@@ -23,6 +23,15 @@ def turns_of(history: History) -> list[Turn]:
     return [turn for turn in turns.values() if turn.time is not None or turn.user]
 
 
+def said(entry: Record) -> Said | Lost | None:
+    """What an assistant's message says: nothing where it was thrown away, Lost while it is being written."""
+    outcome = mapping(entry.get("outcome")).get("type", "committed")
+    if entry.get("source", "harness") != "harness" or outcome != "committed":
+        return None
+    whole = entry.get("generationStatus") != IN_PROGRESS
+    return Said(text_of(entry.get("content"))) if whole else Lost("assistant")
+
+
 def _over(name: str, history: History) -> bool:
     if history.ended is not None:
         return name in history.ended
@@ -35,11 +44,8 @@ def _take(turn: Turn, entry: Record) -> None:
         case "message", "user":
             _hear(turn, entry)
         case "message", "assistant":
-            outcome = mapping(entry.get("outcome")).get("type", "committed")
-            # A text that is still being written, or that was thrown away, answers nothing.
-            if entry.get("source", "harness") == "harness" and outcome == "committed":
-                whole = entry.get("generationStatus") != IN_PROGRESS
-                turn.follow(Said(text_of(entry.get("content"))) if whole else Lost("assistant"))
+            if step := said(entry):
+                turn.follow(step)
         case "effect", _:
             turn.answer = None
             turn.actions.append(_action(mapping(entry.get("detail")), mapping(entry.get("state"))))
