@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import lending
 from errors import BadInput, NothingYet, RecuerdoError
 from parts import Parts
 from proxy.recalled import Asked, Recalled
@@ -54,6 +55,10 @@ class Proxied:
     def nothing(self, owner: str) -> bool:
         """Whether an owner's memory certainly holds nothing; asked with every request, it never waits."""
         return self._parts.memories_of(owner).is_new()
+
+    def lent(self) -> str | None:
+        """Why the model server is away where a training is the reason; asked when it cannot be reached."""
+        return lending.told(self._parts.settings.data_dir / lending.JOURNAL)
 
     def warm(self) -> None:
         """Load what the first question would have to wait for."""
@@ -180,7 +185,13 @@ def serve(parts: Parts, announce: Any) -> None:
         log=sys.stderr,
     )
     remembering = serving.Remembering(
-        proxied.recall, proxied.warm, proxied.degraded, proxied.redact, proxied.watch, proxied.nothing
+        proxied.recall,
+        proxied.warm,
+        proxied.degraded,
+        proxied.redact,
+        proxied.watch,
+        proxied.nothing,
+        proxied.lent,
     )
     serving.serve(wanted, remembering, announce)
 

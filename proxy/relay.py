@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 
 from aiohttp import HttpVersion11, web
 from multidict import CIMultiDict
@@ -20,14 +20,15 @@ HOP |= {b"proxy-authenticate", b"proxy-authorization", b"proxy-connection"}
 OURS = b"x-rag-"
 REFUSAL, REFUSAL_SECONDS = 65_536, 2.0
 BROKEN = {"type": "upstream_error", "param": None, "code": "upstream_closed"}
+LENT = "gpu_lent"
 BROKEN_MESSAGE = "The model server broke off its answer."
 
 
 class Relay:
     """One model server, as a client of the proxy meets it."""
 
-    def __init__(self, root: str, key: str | None) -> None:
-        self.upstream, self._key = Upstream(root), key
+    def __init__(self, root: str, key: str | None, lent: Callable[[], str | None] = lambda: None) -> None:
+        self.upstream, self.lent, self._key = Upstream(root), lent, key
 
     async def ask(self, request: web.BaseRequest, target: str, body: Body, *, keyed: bool) -> Answer:
         """Send a request on, with another body where one is given; the answer's head.
@@ -48,6 +49,8 @@ class Relay:
         try:
             return await self.upstream.ask(request.method, target, headers, body)
         except (Broken, OSError) as error:
+            if told := self.lent():
+                raise Refusal(503, LENT, told) from error
             raise _why(error, self.upstream.root) from error
 
     async def give(

@@ -59,7 +59,8 @@ class Remembering:
     """What the proxy is handed: recall, what to load for it first, what does not serve, and redaction.
 
     `watch` never ends; it runs on a thread beside the server, and may be broken off at any moment. `nothing`
-    says at once whether an owner's memory certainly holds nothing.
+    says at once whether an owner's memory certainly holds nothing. `lent` is asked only when the model server
+    cannot be reached: what to tell of it where that is so on purpose.
     """
 
     recall: Recall
@@ -68,6 +69,7 @@ class Remembering:
     redact: Callable[[str], str]
     watch: Callable[[], None]
     nothing: Callable[[str], bool] = lambda owner: False
+    lent: Callable[[], str | None] = lambda: None
 
 
 def serve(wanted: Wanted, remembering: Remembering, announce: Announce) -> None:
@@ -101,7 +103,7 @@ async def running(wanted: Wanted, remembering: Remembering) -> AsyncIterator[tup
     access = _access(wanted)
     with suppress(OSError):  # told by what cannot be opened in it
         wanted.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    relay = Relay(wanted.upstream, wanted.upstream_key)
+    relay = Relay(wanted.upstream, wanted.upstream_key, remembering.lent)
     sticky = Sticky(wanted.home / STICKY)
     journal = Journal(wanted.home / ASKED, wanted.log, remembering.redact)
     patience = Patience(wanted.deadline_seconds)

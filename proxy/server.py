@@ -22,12 +22,14 @@ from proxy.journal import Journal
 from proxy.line import Body
 from proxy.metrics import CONTENT_TYPE, Metrics
 from proxy.own import as_openai, reply
-from proxy.relay import Relay, beginning, invite
+from proxy.relay import LENT, Relay, beginning, invite
 
 CHAT = "/v1/chat/completions"
 # A longer request goes on as it comes, without memory: no prompt is so long.
 LONGEST_BODY = 16 * 2**20
 RETRY_SECONDS = "5"
+# A person reads it at once, where a client would else wait in silence and ask again.
+WHILE_LENT = {"Retry-After": "60", "x-should-retry": "false"}
 ALIVE, TELLING = {"/health", "/livez"}, {"/ready", "/metrics"}
 
 
@@ -195,7 +197,7 @@ class Proxy:
             degraded = [*degraded, {"part": "proxy folder", "reason": self.memory.sticky.problem}]
         reason = await unreachable(self.relay.upstream)
         if reason:
-            degraded = [*degraded, {"part": "model server", "reason": reason}]
+            degraded = [*degraded, {"part": "model server", "reason": self.relay.lent() or reason}]
         status = "degraded" if degraded else "ready"
         return await reply(request, 503 if reason else 200, {"status": status, "degraded": degraded})
 
@@ -204,7 +206,7 @@ class Proxy:
         if refusal.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         if refusal.status in {502, 503, 504}:
-            headers["Retry-After"] = RETRY_SECONDS
+            headers |= WHILE_LENT if refusal.code == LENT else {"Retry-After": RETRY_SECONDS}
         return await reply(exchange.request, refusal.status, as_openai(refusal), headers)
 
     def _note(self, exchange: Exchange, status: int) -> None:

@@ -51,12 +51,14 @@ def nothing(asked: Asked) -> Recalled:
 
 
 @contextmanager
-def inside(
+def inside(  # noqa: PLR0913  # what the proxy is handed
     upstream: str,
     home: Path,
     recall: Recall = nothing,
     warm: Callable[[], None] = lambda: None,
     nothing: Callable[[str], bool] = lambda owner: False,
+    *,
+    lent: Callable[[], str | None] = lambda: None,
     **wanted: Any,
 ) -> Iterator[Inside]:
     proxy = Inside("", 0, io.StringIO(), [], [])
@@ -67,7 +69,7 @@ def inside(
 
     defaults = {"host": "127.0.0.1", "port": 0, "upstream": upstream, "home": home, "log": proxy.log}
     remembering = Remembering(
-        recalling, warm, lambda: list(proxy.problems), lambda text: text, lambda: None, nothing
+        recalling, warm, lambda: list(proxy.problems), lambda text: text, lambda: None, nothing, lent
     )
     served = _Served(Wanted(**defaults | wanted), remembering)
     proxy.url, proxy.port = served.begin()
