@@ -38,6 +38,22 @@ stats: setup ## what the memory holds
 proxy: setup ## a coding agent's prompts with memory, on :11435; UPSTREAM=http://localhost:11434
 	@$(PY) app.py proxy $(if $(UPSTREAM),--upstream "$(UPSTREAM)")
 
+# Without a CUDA GPU only the small recipe can be trained, and no server has to make room for it.
+GPU = $(shell timeout 20 nvidia-smi -L 2>/dev/null | grep -q '^GPU' && echo cuda)
+RECIPE ?= $(if $(GPU),devstral,smoke)
+SERVERS ?= $(if $(and $(GPU),$(shell command -v docker)),devstral-vllm devstral-vllm-lora)
+TRAIN = $(PY) -m training run --recipe "$(RECIPE)" --out "$(or $(OUT),data/adapters/$(basename $(notdir $(RECIPE))))" \
+	$(SERVERS:%=--instead-of "%")
+
+.PHONY: train
+train: setup-train ## an adapter of DATA=data; the model server makes room. RECIPE=devstral with a GPU, else smoke
+	@$(TRAIN) --data "$(or $(DATA),data)"
+
+.PHONY: train-hf
+train-hf: setup-train ## the same of a Hugging Face data set: DATASET=name
+	@test -n "$(DATASET)" || { echo "Say which data set: make train-hf DATASET=name" >&2; exit 2; }
+	@$(TRAIN) --data "hf:$(DATASET)"
+
 .PHONY: setup
 setup: .venv/run-time ## what the program needs, without torch
 
@@ -79,6 +95,10 @@ test-kill: .venv/development ## slow proof: 100 kills during `index`, 200 during
 .PHONY: test-damage
 test-damage: .venv/development ## slow proof: 10,000 damaged logs
 	@MUTATIONS=10000 $(PY) -m pytest tests/loaders/test_mutations.py -s
+
+.PHONY: test-handover
+test-handover: .venv/training .venv/development ## slow proof: 100 failures while the GPU is lent to a training
+	@HANDOVERS=100 $(PY) -m pytest tests/training/test_handover_failures.py -s
 
 .PHONY: setup-vibe
 setup-vibe: .venv/development ## the real Vibe clients for the tests; needs Python 3.12

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stores.memory import Memory
 
 # Folders of DATA_DIR that are ours; everything else in it may be logs.
-OURS = ("models", "documents", "memory", "adapters", "proxy")
+OURS = ("models", "documents", "memory", "adapters", "proxy", "training")
 FORGET_WAIT_SECONDS = 30.0
 
 

@@ -35,18 +35,18 @@ class Bar:
         if self._progress is not None:
             self._progress.stop()
 
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """Show how far `what` is, once it has taken long enough to be worth showing."""
+    def __call__(self, what: str, done: int, total: int, note: str = "") -> None:
+        """Show how far `what` is and in `note` how it goes, once it has taken long enough."""
         now = time.monotonic()
         if now - self._started < PATIENCE_SECONDS:
             return
         if sys.stderr.isatty():
-            self._draw(what, done, total)
+            self._draw(what, done, total, note)
         elif now - self._said >= LINE_SECONDS:
             self._said = now
-            print(f"{what} {done}/{total}", file=sys.stderr, flush=True)  # noqa: T201  # this is its place
+            print(f"{what} {done}/{total} {note}".rstrip(), file=sys.stderr, flush=True)  # noqa: T201  # this is its place
 
-    def _draw(self, what: str, done: int, total: int) -> None:
+    def _draw(self, what: str, done: int, total: int, note: str) -> None:
         if self._progress is None:
             self._progress = _bar()
             self._progress.start()
@@ -55,7 +55,9 @@ class Bar:
                 self._progress.update(task, visible=False)
         if what not in self._tasks:
             self._tasks[what] = self._progress.add_task(what, total=total)
-        self._progress.update(self._tasks[what], completed=done, total=total, visible=True)
+        shown = f"{what} {note}".rstrip()
+        task = self._tasks[what]
+        self._progress.update(task, description=shown, completed=done, total=total, visible=True)
 
 
 def _bar() -> Progress:

@@ -1,0 +1,77 @@
+"""The hand-over as it is called: `python -m training … --instead-of`, `recover`, and `make train`."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import lending
+from tests.training.lender import OTHER, ROOT, SERVER, Scene
+
+
+@pytest.fixture
+def scene(tmp_path):
+    return Scene(tmp_path)
+
+
+def training(scene, *words):
+    home = str(scene.home)
+    environment = {"PATH": str(scene.engine.folder), "DATA_DIR": str(scene.journal.parent), "HOME": home}
+    done = subprocess.run(
+        [sys.executable, "-m", "training", *words],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_the_command_line_brings_back_and_says_what_is_missing(scene):
+    assert training(scene, "recover").stderr == ""
+    lent = lending.Lent("training", (SERVER,), "2026-11-26T14:02:00+00:00", 1, "gone")
+    scene.journal.write_text(json.dumps(vars(lent)))
+    scene.engine.add(SERVER, status="exited")
+    (scene.engine.folder / "docker").rename(scene.home / "docker")
+    done = training(scene, "recover")
+    assert done.returncode == 3
+    assert done.stderr.startswith("There is no `docker`")
+    (scene.home / "docker").rename(scene.engine.folder / "docker")
+    done = training(scene, "recover")
+    assert done.returncode == 0
+    assert "was broken off: devstral-vllm runs again." in done.stderr
+    assert scene.is_as_before()
+
+
+def test_the_command_line_trains_in_its_place(scene):
+    pytest.importorskip("trl", reason="needs `make setup-train`")
+    words = ("run", "--recipe", "smoke", "--data", "no-such.jsonl", "--out", str(scene.home / "adapter"))
+    done = training(scene, *words, "--instead-of", SERVER, f"--instead-of={OTHER}")
+    assert done.returncode == 2
+    told = done.stderr.splitlines()
+    assert [told[0], told[-1]] == [f"{SERVER} makes room for the training.", f"{SERVER} runs again."]
+    assert told[1].startswith("There is no no-such.jsonl")
+    assert scene.is_as_before()
+    (scene.home / "adapter").mkdir()
+    done = training(scene, *words, "--instead-of", SERVER)
+    assert (done.returncode, "adapter exists" in done.stderr) == (2, True)
+    assert scene.engine.calls("stop") == [SERVER]
+
+
+def test_make_lets_the_servers_make_room_where_there_is_a_gpu(scene):
+    def made(*words):
+        path = {"PATH": f"{scene.engine.folder}:/usr/bin:/bin"}
+        run = subprocess.run(
+            ["/usr/bin/env", "make", "-n", *words],
+            cwd=ROOT, env=path, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return run.stdout.replace("\\\n", "").splitlines()[-1]
+
+    without = made("train", "DATA=rows.jsonl", "OUT=mine")
+    assert '--recipe "smoke" --out "mine"' in without
+    assert without.endswith('--data "rows.jsonl"')
+    assert "--instead-of" not in without
+    scene.engine.put("nvidia-smi", "print('GPU 0: NVIDIA L4 (UUID: GPU-1)')")
+    assert '--recipe "devstral" --out "data/adapters/devstral"' in made("train")
+    assert '--instead-of "devstral-vllm" --instead-of "devstral-vllm-lora"' in made("train-hf", "DATASET=a/b")
+    assert '--data "hf:a/b"' in made("train-hf", "DATASET=a/b")
+    assert "--instead-of" not in made("train", "SERVERS=")

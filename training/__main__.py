@@ -1,0 +1,219 @@
+"""Train an adapter on what you and your agent did, and prove that it changes the model.
+
+python -m training rows --logs DIR --out FILE             logs to training rows
+python -m training plan --recipe R --data D               what a run would take; trains nothing
+python -m training run --recipe R --data D --out DIR      trains; DIR appears when it is whole
+python -m training prove --adapter DIR [--endpoint URL]   whether it acts, here or on a server
+python -m training recover                                the server again that a killed run left stopped
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+try:
+    import typer
+except ModuleNotFoundError:
+    sys.stderr.write("Recuerdo's libraries are missing here: run `make setup-train`.\n")
+    raise SystemExit(3) from None
+
+import settings
+from errors import BadInput, PartMissing, RecuerdoError
+from lending import JOURNAL
+from terminal import show
+from terminal import training as told
+from terminal.progress import Bar
+from training import parts
+
+cli = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+RecipeName = Annotated[str, typer.Option("--recipe", help="devstral, gpt-oss, smoke, or a YAML file.")]
+DataName = Annotated[str, typer.Option("--data", help="JSONL, a folder of logs, or hf:NAME on the hub.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Another value for a key: --set epochs=1")]
+
+
+@cli.callback()
+def nothing() -> None:
+    """Train an adapter on what you and your agent did, and prove that it changes the model."""
+
+
+@cli.command()
+def rows(
+    logs: Annotated[Path, typer.Option("--logs", help="Where the agent keeps its sessions.")],
+    out: Annotated[Path, typer.Option("--out", help="The file of rows, JSONL.")],
+    sessions: Annotated[Path | None, typer.Option("--sessions", help="A file of ids: no others.")] = None,
+    json: Json = False,
+) -> None:
+    """Make training rows of logs."""
+    with Bar() as bar:
+        facts = parts.rows(settings.load(), logs, out, bar, parts.listed(sessions))
+    show.as_json(facts) if json else told.made(facts)
+
+
+@cli.command()
+def plan(recipe: RecipeName, data: DataName, changes: Set = None, json: Json = False) -> None:
+    """Say what a run would take, and train nothing."""
+    from training.plan import table
+    from training.recipe import load, override
+
+    chosen = override(load(recipe), changes or ())
+    with quiet(), Bar() as bar:
+        facts, sample = parts.plan(settings.load(), chosen, data, bar)
+    show.as_json(facts) if json else told.planned(table(facts), sample)
+
+
+@cli.command()
+def run(  # noqa: PLR0913, PLR0917  # its options
+    recipe: RecipeName,
+    data: DataName,
+    out: Annotated[Path, typer.Option("--out", help="The folder of the adapter; it must be new.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a run was stopped.")] = False,
+    anew: Annotated[bool, typer.Option("--anew", help="Throw away what an unfinished run left.")] = False,
+    instead_of: Annotated[
+        list[str] | None,
+        typer.Option("--instead-of", help="A container that makes room on the GPU meanwhile."),
+    ] = None,
+    changes: Set = None,
+    json: Json = False,
+) -> None:
+    """Train an adapter."""
+    from training import run as running
+    from training.adapter import must_be_new
+    from training.job import Job, Stopped
+    from training.recipe import load, override
+    from training.watch import Watch
+
+    chosen, home = override(load(recipe), changes or ()), settings.load()
+    if instead_of:
+        must_be_new(out)
+        raise typer.Exit(_instead_of(instead_of))
+    with quiet(), Bar() as bar, _stopping() as stop:
+        parts.must_fit(home, chosen, out)
+        watch = Watch(say=bar, stop=stop.is_set)
+        job = Job(chosen, parts.given(home, data, bar), out, home.data_dir / "models", watch)
+        try:
+            facts = running.run(job, resume=resume, anew=anew)
+        except Stopped as stopped:
+            show.note(str(stopped))
+            raise typer.Exit(130) from None
+    if facts is not None:
+        show.as_json(facts) if json else told.trained(facts, out)
+
+
+@cli.command()
+def prove(  # noqa: PLR0913, PLR0917  # its options
+    adapter: Annotated[Path, typer.Option("--adapter", help="The adapter's folder.")],
+    endpoint: Annotated[
+        str | None, typer.Option("--endpoint", help="A server, as http://host:port/v1.")
+    ] = None,
+    base: Annotated[str | None, typer.Option("--base", help="The base's name there.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="The adapter's name there.")] = None,
+    ask: Annotated[str | None, typer.Option("--ask", help="A question of your own.")] = None,
+    expect: Annotated[str, typer.Option("--expect", help="Words that only the adapter can say.")] = "",
+    json: Json = False,
+) -> None:
+    """Ask base and adapter the same; exit 1 when the adapter changes nothing."""
+    from training.probing import Where, prove
+
+    if expect and not ask:
+        raise BadInput("--expect needs the question that brings those words: --ask.")
+    where = Where(endpoint, base, name, settings.load().data_dir / "models")
+    with quiet():
+        facts = prove(adapter, where, ask, expect)
+    show.as_json(facts) if json else told.proven(facts)
+    raise typer.Exit(0 if facts["changed"] else 1)
+
+
+@cli.command()
+def recover() -> None:
+    """Start again what a training stopped that was killed; there is nothing to say where none was."""
+    from training import handover
+
+    if said := handover.recover(settings.load().data_dir / JOURNAL, show.note):
+        show.note(said)
+
+
+def _instead_of(names: list[str]) -> int:
+    """Run this command without that option, as a process of its own, while containers make room for it."""
+    from training import handover
+
+    if importlib.util.find_spec("trl") is None:  # found out before anything is stopped
+        raise PartMissing("trl is not installed: run `make setup-train`.")
+    words = iter(sys.argv[1:])
+    kept = [word for word in words if not (word == "--instead-of" and next(words))]
+    kept = [word for word in kept if not word.startswith("--instead-of=")]
+    command = [sys.executable, "-m", "training", *kept]
+    return handover.instead_of(settings.load().data_dir / JOURNAL, names, command, show.note)
+
+
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """Ctrl-C and SIGTERM end a run after the step that it is at, with a checkpoint; a second one at once."""
+    told_to = threading.Event()
+
+    def stop(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        told_to.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield told_to
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """The libraries' own bars and remarks would hide ours.
+
+    Raises:
+        PartMissing: they are not installed.
+    """
+    import logging
+    import warnings
+
+    try:
+        import datasets
+        import transformers
+    except ImportError as error:
+        raise PartMissing(f"{error.name} is not installed: run `make setup-train`.") from error
+    transformers.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    datasets.disable_progress_bars()
+    logging.getLogger("bitsandbytes").setLevel(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def main() -> None:
+    """Run a command; every failure is one sentence on standard error and its exit status."""
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        status = cli(arguments, prog_name="python -m training", standalone_mode=False)
+    except (RecuerdoError, typer.TyperException) as error:
+        if debug:
+            raise
+        message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+        sys.stderr.write(f"{message}\n")
+        raise SystemExit(getattr(error, "exit_status", 2)) from None
+    except (typer.Abort, KeyboardInterrupt):
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
+    raise SystemExit(status or 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""Libraries that load models say so in bars and remarks of their own; a person shall see ours alone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the libraries' progress bars and remarks off standard error; what fails still raises."""
+    from transformers.utils import logging as theirs
+
+    bars, level = theirs.is_progress_bar_enabled(), theirs.get_verbosity()
+    # On a processor it misses a kernel that nothing here uses, and says so at import.
+    other = logging.getLogger("bitsandbytes")
+    before = other.level
+    theirs.disable_progress_bar()  # the hub's with them
+    theirs.set_verbosity_error()
+    other.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        other.setLevel(before)
+        theirs.set_verbosity(level)
+        if bars:
+            theirs.enable_progress_bar()
