@@ -11,7 +11,11 @@ from tests.training.docker_stand_in import Engine
 from training.programs import Limits, NoAnswer, asked, occupied
 
 SHORT = Limits(look=3, free=0.3, pause=0.05)
-HANGING = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(77.7)'])"
+HANGING = """
+import pathlib, subprocess, sys
+with subprocess.Popen(["/bin/sleep", "60"]) as child:
+    pathlib.Path(sys.argv[1]).write_text(str(child.pid))
+"""
 
 
 def python(program):
@@ -32,21 +36,21 @@ def test_one_that_fails_is_told_with_the_first_line_of_its_complaint():
         asked(["no-such-program", "x"], 20)
 
 
-def test_one_that_hangs_ends_with_all_that_it_started():
+def test_one_that_hangs_ends_with_all_that_it_started(tmp_path):
     began = time.monotonic()
-    with pytest.raises(NoAnswer, match=r"did not end within 1 s\.$"):
-        asked(python(HANGING), 1)
-    assert time.monotonic() - began < 10
-    time.sleep(0.1)
-    running = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-    assert not [words for words in running if b"sleep(77.7)" in words]
+    with pytest.raises(NoAnswer, match=r"did not end within 3 s\.$"):
+        asked([*python(HANGING), str(tmp_path / "pid")], 3)
+    assert time.monotonic() - began < 20
+    time.sleep(0.2)
+    started = Path(f"/proc/{(tmp_path / 'pid').read_text()}/cmdline")
+    assert not started.exists() or started.read_bytes() == b""
 
 
 def test_what_goes_on_in_the_background_is_not_waited_for():
     began = time.monotonic()
-    program = "import subprocess; subprocess.Popen(['sleep', '5']); print('done')"
+    program = "import subprocess; subprocess.Popen(['sleep', '30']); print('done')"
     assert asked(python(program), 20) == "done\n"
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 20
 
 
 GPUS = {
