@@ -12,7 +12,6 @@ The commands for a person and a script; `parts.py` is where the parts are put to
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Generator, Mapping
@@ -34,7 +33,7 @@ import traces
 from checks import checks
 from errors import BadInput, RecuerdoError
 from parts import Parts
-from terminal import chat, doctor, show
+from terminal import chat, command_line, doctor, show
 
 cli = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 Folder = Annotated[Path | None, typer.Option("--documents", help="The folder of PDF and TXT files.")]
@@ -236,24 +235,8 @@ def _talk_on_terminal(parts: Parts) -> RecuerdoError | None:
 
 
 def main() -> None:
-    """Run the command line; every failure is one sentence on standard error and its exit status."""
-    debug = "--debug" in sys.argv
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    try:
-        status = cli(arguments, prog_name="app.py", standalone_mode=False)
-    except (RecuerdoError, typer.TyperException) as error:
-        if debug:
-            raise
-        message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-        sys.stderr.write(f"{message}\n")
-        raise SystemExit(getattr(error, "exit_status", 2)) from None
-    except (typer.Abort, KeyboardInterrupt):
-        raise SystemExit(130) from None
-    except BrokenPipeError:
-        # Whoever read our output has gone; what is still buffered has nowhere to go either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(141) from None
-    raise SystemExit(status or 0)
+    """Run the command line."""
+    command_line.run(cli, "app.py")
 
 
 if __name__ == "__main__":

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from stores.ledger import Ledger
     from stores.memory import Memory
 
-# Folders of DATA_DIR that are ours; everything else in it may be logs.
-OURS = ("models", "documents", "memory", "adapters", "proxy", "training")
 FORGET_WAIT_SECONDS = 30.0
 
 
@@ -149,7 +147,7 @@ class Memories:
         home = self.settings.data_dir
         if root is None:
             home.mkdir(parents=True, exist_ok=True)
-        return list_logs(root or home, [home / name for name in OURS])
+        return list_logs(root or home, [home / name for name in settings.OURS])
 
     def pull(self, source: Path | None) -> dict[str, Any]:
         """Copy logs (Vibe's own without a folder) into DATA_DIR."""

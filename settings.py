@@ -15,6 +15,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from errors import BadInput
 
+# Folders of DATA_DIR that are ours; everything else in it may be logs.
+OURS = ("models", "documents", "memory", "adapters", "proxy", "training")
+
 
 class Settings(BaseSettings):
     """One field a setting; its name in capitals is the environment variable."""

@@ -10,7 +10,6 @@ python -m training recover                                the server again that 
 from __future__ import annotations
 
 import importlib.util
-import os
 import signal
 import sys
 import threading
@@ -26,12 +25,13 @@ except ModuleNotFoundError:
     raise SystemExit(3) from None
 
 import settings
-from errors import BadInput, PartMissing, RecuerdoError
+from errors import BadInput, PartMissing
 from lending import JOURNAL
-from terminal import show
+from terminal import command_line, show
 from terminal import training as told
 from terminal.progress import Bar
 from training import parts
+from training.quiet import quiet
 
 cli = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -65,6 +65,7 @@ def plan(recipe: RecipeName, data: DataName, changes: Set = None, json: Json = F
     from training.recipe import load, override
 
     chosen = override(load(recipe), changes or ())
+    _ready()
     with quiet(), Bar() as bar:
         facts, sample = parts.plan(settings.load(), chosen, data, bar)
     show.as_json(facts) if json else told.planned(table(facts), sample)
@@ -92,6 +93,7 @@ def run(  # noqa: PLR0913, PLR0917  # its options
     from training.watch import Watch
 
     chosen, home = override(load(recipe), changes or ()), settings.load()
+    _ready()  # before a server is stopped for it
     if instead_of:
         must_be_new(out)
         raise typer.Exit(_instead_of(instead_of))
@@ -126,6 +128,7 @@ def prove(  # noqa: PLR0913, PLR0917  # its options
     if expect and not ask:
         raise BadInput("--expect needs the question that brings those words: --ask.")
     where = Where(endpoint, base, name, settings.load().data_dir / "models")
+    _ready()
     with quiet():
         facts = prove(adapter, where, ask, expect)
     show.as_json(facts) if json else told.proven(facts)
@@ -145,8 +148,6 @@ def _instead_of(names: list[str]) -> int:
     """Run this command without that option, as a process of its own, while containers make room for it."""
     from training import handover
 
-    if importlib.util.find_spec("trl") is None:  # found out before anything is stopped
-        raise PartMissing("trl is not installed: run `make setup-train`.")
     words = iter(sys.argv[1:])
     kept = [word for word in words if not (word == "--instead-of" and next(words))]
     kept = [word for word in kept if not word.startswith("--instead-of=")]
@@ -171,48 +172,19 @@ def _stopping() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """The libraries' own bars and remarks would hide ours.
+def _ready() -> None:
+    """Refuse what needs libraries that are not there.
 
     Raises:
-        PartMissing: they are not installed.
+        PartMissing: `make setup-train` was not run.
     """
-    import logging
-    import warnings
-
-    try:
-        import datasets
-        import transformers
-    except ImportError as error:
-        raise PartMissing(f"{error.name} is not installed: run `make setup-train`.") from error
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    datasets.disable_progress_bars()
-    logging.getLogger("bitsandbytes").setLevel(logging.CRITICAL)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    if importlib.util.find_spec("trl") is None:
+        raise PartMissing("trl is not installed: run `make setup-train`.")
 
 
 def main() -> None:
-    """Run a command; every failure is one sentence on standard error and its exit status."""
-    debug = "--debug" in sys.argv
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    try:
-        status = cli(arguments, prog_name="python -m training", standalone_mode=False)
-    except (RecuerdoError, typer.TyperException) as error:
-        if debug:
-            raise
-        message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-        sys.stderr.write(f"{message}\n")
-        raise SystemExit(getattr(error, "exit_status", 2)) from None
-    except (typer.Abort, KeyboardInterrupt):
-        raise SystemExit(130) from None
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(141) from None
-    raise SystemExit(status or 0)
+    """Run the command line."""
+    command_line.run(cli, "python -m training")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from loaders.vibe.actions import Redact
 from loaders.vibe.logs import Log, read_log
 from loaders.vibe.memories import composed
-from loaders.vibe.sessions import Session, Turn, not_told
+from loaders.vibe.sessions import Session, Turn, not_told, worth
 
 Say = Callable[[str, int, int], None]
 # Whether a turn was forgotten: asked with its names, the sessions that tell it, and its project.
@@ -71,16 +71,8 @@ def tellings(
     whole: set[object] = set()
     reasons: dict[object, str] = {}
     for session in sessions:
-        worth = []
-        for number, turn in enumerate(session.turns, 1):
-            which = turn.key or (session.project, turn.user)
-            if reason := not_told(session, turn):
-                reasons[which] = reason
-            else:
-                whole.add(which)
-                worth.append((number, turn))
-        memories = composed(session, worth, redact)
-        pairs = zip(worth, memories, strict=True)
+        turns = worth(session, whole, reasons)
+        pairs = zip(turns, composed(session, turns, redact), strict=True)
         told = [Told(session, turn, (one.identity, one.alike)) for (_, turn), one in pairs]
         found.append((session, told))
     return found, [reason for which, reason in reasons.items() if which not in whole]

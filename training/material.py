@@ -14,6 +14,7 @@ from typing import Any
 from errors import BadInput
 from training import dataset
 from training.cut import cut
+from training.plan import Facts, facts
 from training.recipe import Recipe
 from training.render import Renderer, Sample
 from training.row import Row
@@ -50,6 +51,10 @@ class Material:
             "trimmed": dict(self.trimmed),
             "dropped": dict(self.dropped),
         }
+
+    def counted(self, counted_with: str = "") -> Facts:
+        """What a plan goes by; `counted_with` is the base whose tokens these are, if not the recipe's own."""
+        return facts(self.samples, self.held_back, self.dropped, self.trimmed.total(), counted_with)
 
 
 def given(

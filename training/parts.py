@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from training.recipe import Recipe
     from training.render import Renderer, Sample
 
-FOLDER = "training"
-# Folders of DATA_DIR that are ours; everything else in it may be logs.
-OURS = ("models", "documents", "memory", "adapters", "proxy", FOLDER)
 Say = Callable[..., None]
 
 
@@ -28,8 +25,7 @@ def rows(
     from training.rows import rows as made
     from training.threads import Choice
 
-    apart = tuple(home.data_dir / name for name in OURS)
-    choice = Choice(_forgotten(home), allowed, apart)
+    choice = Choice(_forgotten(home), allowed, _apart(home))
     return made(logs, out, Redactor(home.data_dir / "models" / "rules"), choice, say)
 
 
@@ -58,9 +54,9 @@ def given(home: Settings, name: str, say: Say) -> Given:
     from training import material
 
     def rows_of(folder: Path) -> Path | None:
-        if not list_logs(folder, [home.data_dir / one for one in OURS]).logs:
+        if not list_logs(folder, _apart(home)).logs:
             return None
-        out = home.data_dir / FOLDER / "rows.jsonl"
+        out = home.data_dir / "training" / "rows.jsonl"
         out.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         rows(home, folder, out, say)
         return out
@@ -90,12 +86,9 @@ def plan(
     found = given(home, data, say)
     renderer, counted_with = _renderer(home, recipe)
     done = material.prepared(recipe, found.data, renderer, say)
-    trimmed = done.trimmed.total()
-    facts = planning.facts(done.samples, done.held_back, done.dropped, trimmed)
-    facts = planning.Facts(**{**vars(facts), "counted_with": counted_with})
     here = machine.here(home.data_dir / "adapters" / recipe.output)
     shortest: Sample = min(done.samples, key=lambda sample: len(sample.ids))
-    return planning.plan(recipe, facts, here), renderer.painted(shortest)
+    return planning.plan(recipe, done.counted(counted_with), here), renderer.painted(shortest)
 
 
 def _renderer(home: Settings, recipe: Recipe) -> tuple[Renderer, str]:
@@ -113,6 +106,13 @@ def _renderer(home: Settings, recipe: Recipe) -> tuple[Renderer, str]:
         small = recipes.load("smoke")
         folder = source.vocabulary(small, cache)
         return Renderer(base.tokenizer(str(folder), small), small.family), "SmolLM2"
+
+
+def _apart(home: Settings) -> tuple[Path, ...]:
+    """Where in DATA_DIR no logs are."""
+    from settings import OURS
+
+    return tuple(home.data_dir / name for name in OURS)
 
 
 def _forgotten(home: Settings) -> Callable[..., bool]:

@@ -10,9 +10,10 @@ import shutil
 import time
 from typing import Any
 
-from training import adapter, base, card, family, qlora, source
+from training import adapter, base, card, family, machine, qlora, source
 from training.job import Job, Stopped, begin
 from training.material import Material, prepared
+from training.plan import must_fit, plan
 from training.render import Renderer
 from training.row import Row
 
@@ -33,6 +34,7 @@ def run(job: Job, *, resume: bool = False, anew: bool = False) -> dict[str, Any]
         found = source.found(job.recipe, job.cache)
     renderer = Renderer(base.tokenizer(str(found.folder), job.recipe), job.recipe.family)
     material = prepared(job.recipe, job.given.data, renderer, job.watch.say)
+    must_fit(plan(job.recipe, material.counted(), machine.here(job.out)))  # the longest row decides
     model = base.model(str(found.folder), job.recipe)
     lora = family.lora_config(job.recipe, model)
     fit = qlora.Fit(

@@ -87,6 +87,19 @@ def _start(text: str) -> str:
     return " ".join(text.split())[:_COMPARED]
 
 
+def worth(session: Session, told: set[object], reasons: dict[object, str]) -> list[tuple[int, Turn]]:
+    """The turns worth telling, with their numbers; `told` gains them, `reasons` why each other one is not."""
+    found = []
+    for number, turn in enumerate(session.turns, 1):
+        which = turn.key or (session.project, turn.user)
+        if reason := not_told(session, turn):
+            reasons[which] = reason
+        else:
+            told.add(which)
+            found.append((number, turn))
+    return found
+
+
 def documents(sessions: Sequence[Session], redact: Redact) -> "tuple[list[Document], Counter[str]]":
     """One document for each complete turn, oldest session first, and what was left out for which reason.
 
@@ -97,15 +110,7 @@ def documents(sessions: Sequence[Session], redact: Redact) -> "tuple[list[Docume
     reasons: dict[object, str] = {}
     told: set[object] = set()
     for session in sorted(sessions, key=_age):
-        worth = []
-        for number, turn in enumerate(session.turns, 1):
-            which = turn.key or (session.project, turn.user)
-            if reason := not_told(session, turn):
-                reasons[which] = reason
-            else:
-                told.add(which)
-                worth.append((number, turn))
-        for memory in composed(session, worth, redact):
+        for memory in composed(session, worth(session, told, reasons), redact):
             memories.setdefault(memory.identity, memory)
             newest[memory.alike] = max(newest.get(memory.alike, 0), _AGE.get(memory.format, 0))
     kept = [memory for memory in memories.values() if _AGE.get(memory.format, 0) == newest[memory.alike]]
