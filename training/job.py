@@ -33,8 +33,8 @@ class Stopped(Exception):
     """The run was told to stop; what was done lies in a checkpoint."""
 
 
-def begin(job: Job, *, resume: bool, anew: bool) -> bool:
-    """Make the folder of checkpoints; whether there is something in it to go on from.
+def begin(job: Job, *, resume: bool, anew: bool) -> None:
+    """Make the folder of checkpoints.
 
     Raises:
         BadInput: an unfinished run is in the way, or it was another one.
@@ -50,4 +50,8 @@ def begin(job: Job, *, resume: bool, anew: bool) -> bool:
         raise BadInput(f"A run into {job.out} was not finished: --resume goes on, --anew begins again.")
     elif json.loads(noted.read_text(encoding="utf-8")) != same:
         raise BadInput(f"The unfinished run into {job.out} had another recipe or data: --anew begins again.")
-    return any(job.work.glob("checkpoint-*"))
+
+
+def reached(job: Job) -> int:
+    """The step of the last checkpoint; 0 where there is none to go on from."""
+    return max((int(path.name.rpartition("-")[2]) for path in job.work.glob("checkpoint-*")), default=0)

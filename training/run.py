@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from training import adapter, base, card, family, machine, qlora, source
-from training.job import Job, Stopped, begin
+from training.job import Job, Stopped, begin, reached
 from training.material import Material, prepared
 from training.plan import must_fit, plan
 from training.render import Renderer
@@ -30,7 +30,8 @@ def run(job: Job, *, resume: bool = False, anew: bool = False) -> dict[str, Any]
     adapter.must_be_new(job.out)
     started = time.monotonic()
     with qlora.first_of_all():
-        resume = begin(job, resume=resume, anew=anew) if qlora.is_first() else resume
+        if qlora.is_first():
+            begin(job, resume=resume, anew=anew)
         found = source.found(job.recipe, job.cache)
     renderer = Renderer(base.tokenizer(str(found.folder), job.recipe), job.recipe.family)
     material = prepared(job.recipe, job.given.data, renderer, job.watch.say)
@@ -46,23 +47,24 @@ def run(job: Job, *, resume: bool = False, anew: bool = False) -> dict[str, Any]
         "data": {"sha256": job.given.sha256} | material.facts(),
         "versions": card.versions(),
     }
-    facts |= _measured(job, made, resume=resume) | {"seconds": round(time.monotonic() - started, 1)}
+    facts |= _measured(job, made) | {"seconds": round(time.monotonic() - started, 1)}
     return _written(job, made, facts, material) if qlora.is_first() else None
 
 
-def _measured(job: Job, made: Any, *, resume: bool) -> dict[str, Any]:
+def _measured(job: Job, made: Any) -> dict[str, Any]:
     """Train between two evaluations; the first is kept, since a resumed run cannot repeat it."""
-    kept = job.work / "before.json"
-    before = json.loads(kept.read_text(encoding="utf-8")) if resume else qlora.loss(made)
-    if not resume and qlora.is_first():
+    kept, begun = job.work / "before.json", reached(job)
+    before = json.loads(kept.read_text(encoding="utf-8")) if begun else qlora.loss(made)
+    if not begun and qlora.is_first():
         kept.write_text(json.dumps(before), encoding="utf-8")
-    outcome = qlora.train(made, resume=resume)
+    outcome = qlora.train(made, resume=begun > 0)
     done, all_steps = made.state.global_step, made.state.max_steps
     if done < all_steps:
         raise Stopped(f"Stopped at step {done} of {all_steps}: --resume goes on.")
     losses = [entry["loss"] for entry in outcome["history"] if "loss" in entry]
     return {
         "steps": outcome["steps"],
+        "resumed_from": begun,
         "loss": {"first": losses[0], "last": losses[-1]},
         "held_back_loss": {"before": before, "after": qlora.loss(made)},
         "peak_gpu_gb": qlora.peak_gpu_gb(),

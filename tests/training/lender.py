@@ -14,8 +14,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,6 +98,15 @@ class Running:
         self.process.wait(WAIT_SECONDS)
         self.process.stderr.close()
 
+    @contextmanager
+    def frozen(self) -> Iterator[bool]:
+        """Nothing moves in the block; whether there is still something to move."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield self.process.returncode is None and _stopped(self.process.pid)
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
     def child(self) -> int:
         """The training that it runs, once there is one."""
         found: list[int] = []
@@ -112,6 +121,12 @@ class Running:
                 if word.encode() in Path(f"/proc/{child}/cmdline").read_bytes():
                     found.append(int(child))
         return found
+
+
+def _stopped(pid: int) -> bool:
+    """Whether a child stopped, and did not end first."""
+    found = os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    return found is not None and found.si_code == os.CLD_STOPPED
 
 
 def _until(so: Callable[[], bool], running: Running) -> bool:

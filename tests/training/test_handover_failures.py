@@ -16,6 +16,8 @@ from tests.training.lender import OTHER, SERVER, Scene
 
 HANDOVERS = int(os.environ.get("HANDOVERS", "0"))
 STATES = ("draining", "stopped", "training", "restarting")
+# Long enough that a look at the journal does not miss them.
+LASTING = ("draining", "training")
 # Of a whole hand-over on a busy machine.
 SECONDS, CALLS = 1.6, 8
 WAYS = ("instead_of", "lent")
@@ -102,22 +104,29 @@ def a_training_that_fails(scene, chance):
 
 def a_damaged_journal(scene, chance):
     running = scene.begin(chance.choice(WAYS), seconds=1)
-    scene.until(chance.choice(STATES[:3]), running)
-    scene.journal.write_text(chance.choice(["", "{", "[]", '{"state": "serving"}', "\0" * 300]))
+    scene.until(chance.choice(LASTING), running)
+    damage = chance.choice(["", "{", "[]", '{"state": "serving"}', "\0" * 300])
+    with running.frozen() as alive:
+        if alive and scene.journal.exists():
+            scene.journal.write_text(damage)
     return running.end()[1]
 
 
 def no_place_for_the_journal(scene, chance):
     """A folder where the new journal is written first."""
     running = scene.begin(chance.choice(WAYS), seconds=0.5)
-    scene.until(chance.choice(STATES[:3]), running)
-    (scene.journal.with_suffix(".partial")).mkdir(exist_ok=True)
+    scene.until(chance.choice(LASTING), running)
+    with running.frozen() as alive:
+        if alive:
+            partial = scene.journal.with_suffix(".partial")
+            partial.unlink(missing_ok=True)  # where one was just being written
+            partial.mkdir()
     return running.end()[1]
 
 
 def a_full_disk(scene, chance):
     running = scene.begin(chance.choice(WAYS), seconds=0.5)
-    scene.until(chance.choice(["serving", *STATES[:3]]), running)
+    scene.until(chance.choice(["serving", *LASTING]), running)
     if running.process.poll() is None:
         limits = (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1])
         resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, limits)

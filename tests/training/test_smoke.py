@@ -136,6 +136,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_end(command, told, adapter, 
     status, facts, error = told("run", *job, "--out", out, "--resume")
     assert status == 0, error
     whole = adapter[1]
+    assert (whole["resumed_from"], 0 < facts["resumed_from"] < whole["steps"]) == (0, True)
     assert facts["steps"] == whole["steps"]
     assert facts["loss"]["last"] == pytest.approx(whole["loss"]["last"], abs=WITHIN)
     assert facts["held_back_loss"]["before"] == whole["held_back_loss"]["before"]
