@@ -87,7 +87,6 @@ def run(  # noqa: PLR0913, PLR0917  # its options
 ) -> None:
     """Train an adapter."""
     from training import run as running
-    from training.adapter import must_be_new
     from training.job import Job, Stopped
     from training.recipe import load, override
     from training.watch import Watch
@@ -95,10 +94,10 @@ def run(  # noqa: PLR0913, PLR0917  # its options
     chosen, home = override(load(recipe), changes or ()), settings.load()
     _ready()  # before a server is stopped for it
     if instead_of:
-        must_be_new(out)
+        parts.must_be_worth_a_stop(chosen, data, out)
         raise typer.Exit(_instead_of(instead_of))
     with quiet(), Bar() as bar, _stopping() as stop:
-        parts.must_fit(home, chosen, out)
+        parts.must_fit(chosen, out)
         watch = Watch(say=bar, stop=stop.is_set)
         job = Job(chosen, parts.given(home, data, bar), out, home.data_dir / "models", watch)
         try:

@@ -47,9 +47,9 @@ def probes(folder: Path) -> list[Mapping[str, Any]]:
     return list(found)
 
 
-def save(model: Any, recipe: Recipe, revision: str | None, folder: Path) -> None:
+def save(model: Any, weights: Any, recipe: Recipe, revision: str | None, folder: Path) -> None:
     """The adapter's weights, and a configuration that names its base as others know it."""
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, state_dict=weights)
     path = folder / CONFIG
     config = json.loads(path.read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = known_as(recipe.base)

@@ -76,6 +76,7 @@ def quantization(folder: str, recipe: Recipe, *, cuda: bool) -> Any:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=number_type(recipe),
+        bnb_4bit_quant_storage=number_type(recipe),  # FSDP shards tensors of one type only
         # Whole names from the top: transformers does not find "vision_tower" alone.
         llm_int8_skip_modules=["lm_head", *family.of(recipe).aside],
     )

@@ -36,15 +36,24 @@ def read(path: Path, say: Say = silent, forgotten: Forgotten = nothing) -> Data:
     Raises:
         BadInput: nothing is there, it cannot be read, or it holds nothing to learn from.
     """
-    if not path.exists():
-        raise BadInput(
-            f"There is no {path}: give a JSONL file, or make one of logs with `python -m training rows`."
-        )
+    must_be_there(path)
     try:
         found = records.folder(path) if path.is_dir() else records.file(path)
         return _usable(_remembered(found, forgotten), str(path), say)
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def must_be_there(path: Path) -> None:
+    """Refuse a path where nothing is.
+
+    Raises:
+        BadInput: there is no such file or folder.
+    """
+    if not path.exists():
+        raise BadInput(
+            f"There is no {path}: give a JSONL file, or make one of logs with `python -m training rows`."
+        )
 
 
 def read_hub(name: str, say: Say = silent) -> Data:

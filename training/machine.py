@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +41,12 @@ class Machine:
 def here(target: Path) -> Machine:
     """What is here; `target` is where the adapter will lie, and need not be there yet."""
     seen, driver = _seen_by_torch(), known_to_driver()
-    total, available = _memory()
-    return Machine(
-        gpus=driver if seen is None else seen,
-        memory_gb=total,
-        available_gb=available,
-        disk_free_gb=shutil.disk_usage(_nearest(target)).free / GB,
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        unseen=driver if seen == () else (),
-    )
+    return _with(driver if seen is None else seen, driver if seen == () else (), target)
+
+
+def without_servers(target: Path) -> Machine:
+    """What is here once nobody holds a GPU; torch is not asked, since it would hold some of one."""
+    return _with(tuple(replace(gpu, free_gb=gpu.total_gb) for gpu in known_to_driver()), (), target)
 
 
 def known_to_driver(seconds: float = 10.0) -> tuple[Gpu, ...]:
@@ -84,6 +81,18 @@ def _given_back(folder: Path) -> float:
     lines = (line.split() for line in (folder / "memory.stat").read_text().splitlines())
     sizes = {name: int(size) / GB for name, size in lines}
     return sizes.get("total_inactive_file", sizes.get("inactive_file", 0.0))
+
+
+def _with(gpus: tuple[Gpu, ...], unseen: tuple[Gpu, ...], target: Path) -> Machine:
+    total, available = _memory()
+    return Machine(
+        gpus=gpus,
+        memory_gb=total,
+        available_gb=available,
+        disk_free_gb=shutil.disk_usage(_nearest(target)).free / GB,
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        unseen=unseen,
+    )
 
 
 def _seen_by_torch() -> tuple[Gpu, ...] | None:

@@ -57,6 +57,16 @@ class Material:
         return facts(self.samples, self.held_back, self.dropped, self.trimmed.total(), counted_with)
 
 
+def must_be_there(name: str) -> None:
+    """Refuse what --data names where nothing is; of the hub nothing is known before it is asked.
+
+    Raises:
+        BadInput: there is no such file or folder.
+    """
+    if not name.startswith(HUB):
+        dataset.must_be_there(Path(name))
+
+
 def given(
     name: str, rows_of: Callable[[Path], Path | None], forgotten: Callable[..., bool], say: Say
 ) -> Given:

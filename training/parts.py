@@ -64,7 +64,7 @@ def given(home: Settings, name: str, say: Say) -> Given:
     return material.given(name, rows_of, _forgotten(home), say)
 
 
-def must_fit(home: Settings, recipe: Recipe, out: Path) -> None:
+def must_fit(recipe: Recipe, out: Path) -> None:
     """Refuse what this machine cannot train, before anything is loaded.
 
     Raises:
@@ -74,6 +74,25 @@ def must_fit(home: Settings, recipe: Recipe, out: Path) -> None:
     from training import plan as planning
 
     planning.must_fit(planning.plan(recipe, planning.UNREAD, machine.here(out)))
+
+
+def must_be_worth_a_stop(recipe: Recipe, data: str, out: Path) -> None:
+    """Refuse what would fail soon, before a server is stopped for it.
+
+    Raises:
+        BadInput: the folder exists, there are no data, or each of several processes would stop a server.
+        PartMissing: this machine cannot train it, whoever makes room.
+    """
+    from torch.distributed import is_torchelastic_launched
+
+    from training import adapter, machine, material
+    from training import plan as planning
+
+    if is_torchelastic_launched():
+        raise BadInput("Under accelerate launch each process would stop the server: stop it yourself first.")
+    adapter.must_be_new(out)
+    material.must_be_there(data)
+    planning.must_fit(planning.plan(recipe, planning.UNREAD, machine.without_servers(out)))
 
 
 def plan(

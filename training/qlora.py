@@ -52,21 +52,31 @@ def trainer(fit: Fit, lora: Any) -> Any:
 def train(made: Any, *, resume: bool) -> dict[str, Any]:
     """Train to the end, or on from the last checkpoint; every value that was logged, in order.
 
+    What is held back is measured within it, before the first step: a model that was evaluated on its own is
+    taken for prepared (accelerate 1.15), and several processes would each train an adapter of their own.
+
     Raises:
         StoreFailed: the loss stopped being a number.
     """
+    made.args.eval_on_start = not resume and made.eval_dataset is not None
     made.train(resume_from_checkpoint=True if resume else None)
     history = [dict(entry) for entry in made.state.log_history]
     if any(not math.isfinite(entry["loss"]) for entry in history if "loss" in entry):
         raise StoreFailed("The loss is no number any more: lower learning_rate, or take precision: bf16.")
-    return {"steps": made.state.global_step, "history": history}
+    before = next((round(entry["eval_loss"], 4) for entry in history if "eval_loss" in entry), None)
+    return {"steps": made.state.global_step, "history": history, "before": before}
 
 
 def loss(made: Any) -> float | None:
-    """The mean loss on what was held back; None where nothing was."""
+    """The mean loss on what was held back, after training; None where nothing was."""
     if made.eval_dataset is None:
         return None
     return round(float(made.evaluate()["eval_loss"]), 4)
+
+
+def weights(made: Any) -> Any:
+    """The weights of a trained model, whole; every process has to ask, since each may hold a part only."""
+    return made.accelerator.get_state_dict(made.model_wrapped)
 
 
 def is_first() -> bool:
@@ -119,6 +129,7 @@ def _config(fit: Fit) -> Any:
         max_length=None,
         router_aux_loss_coef=0.0,  # TRL would add the loss of gpt-oss' router, which is frozen
         dataset_kwargs={"skip_prepare_dataset": True},
+        ddp_find_unused_parameters=False,
         save_steps=recipe.save_steps,
         save_total_limit=KEPT_CHECKPOINTS,
         logging_steps=1,
@@ -137,7 +148,7 @@ def _dataset(samples: Sequence[Sample]) -> Any:
 
 def _tokens_a_step(fit: Fit) -> float:
     tokens = sum(len(sample.ids) for sample in fit.samples)
-    return tokens / max(len(fit.samples), 1) * fit.recipe.steps_rows
+    return tokens / max(len(fit.samples), 1) * fit.recipe.steps_rows * int(_processes().num_processes)
 
 
 def _boards(folder: Path) -> list[Any]:

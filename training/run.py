@@ -5,7 +5,6 @@ Under `accelerate launch` every process runs this; the first one alone writes.
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from typing import Any
@@ -48,15 +47,13 @@ def run(job: Job, *, resume: bool = False, anew: bool = False) -> dict[str, Any]
         "versions": card.versions(),
     }
     facts |= _measured(job, made) | {"seconds": round(time.monotonic() - started, 1)}
-    return _written(job, made, facts, material) if qlora.is_first() else None
+    weights = qlora.weights(made)
+    return _written(job, made, weights, facts, material) if qlora.is_first() else None
 
 
 def _measured(job: Job, made: Any) -> dict[str, Any]:
-    """Train between two evaluations; the first is kept, since a resumed run cannot repeat it."""
-    kept, begun = job.work / "before.json", reached(job)
-    before = json.loads(kept.read_text(encoding="utf-8")) if begun else qlora.loss(made)
-    if not begun and qlora.is_first():
-        kept.write_text(json.dumps(before), encoding="utf-8")
+    """Train between two evaluations."""
+    begun = reached(job)
     outcome = qlora.train(made, resume=begun > 0)
     done, all_steps = made.state.global_step, made.state.max_steps
     if done < all_steps:
@@ -66,17 +63,16 @@ def _measured(job: Job, made: Any) -> dict[str, Any]:
         "steps": outcome["steps"],
         "resumed_from": begun,
         "loss": {"first": losses[0], "last": losses[-1]},
-        "held_back_loss": {"before": before, "after": qlora.loss(made)},
+        "held_back_loss": {"before": outcome["before"], "after": qlora.loss(made)},
         "peak_gpu_gb": qlora.peak_gpu_gb(),
     }
 
 
-def _written(job: Job, made: Any, facts: dict[str, Any], material: Material) -> dict[str, Any]:
+def _written(job: Job, made: Any, weights: Any, facts: dict[str, Any], material: Material) -> dict[str, Any]:
     """The adapter's folder; then nothing is left of its making."""
+    model, revision = made.accelerator.unwrap_model(made.model), facts["recipe"]["revision"]
     with adapter.appearing(job.out) as folder:
-        adapter.save(
-            made.accelerator.unwrap_model(made.model), job.recipe, facts["recipe"]["revision"], folder
-        )
+        adapter.save(model, weights, job.recipe, revision, folder)
         adapter.write(folder, facts, [_probe(row) for row in material.rows[:PROBES]])
         card.write(folder, facts, made.state.log_history)
         shutil.copytree(job.work / "tensorboard", folder / "tensorboard", dirs_exist_ok=True)

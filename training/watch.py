@@ -42,8 +42,21 @@ def follower(watch: Watch, tokens_a_step: float) -> Any:
             speed = (state.global_step - self._first) * tokens_a_step / seconds
             note = f"{speed:.0f} tokens/s"
             note = note if math.isnan(self._loss) else f"loss {self._loss:.3f}, {note}"
-            watch.say("training", state.global_step, state.max_steps, note)
-            if watch.stop():
+            if state.is_world_process_zero:
+                watch.say("training", state.global_step, state.max_steps, note)
+            if _of_all(watch.stop()):
                 control.should_save = control.should_training_stop = True
 
     return Follower()
+
+
+def _of_all(stopped: bool) -> bool:
+    """Whether any process is to stop: each hears of it at another step, and one alone is waited for."""
+    import torch
+    from accelerate import PartialState
+    from accelerate.utils import reduce
+
+    state = PartialState()
+    if state.num_processes == 1:
+        return stopped
+    return bool(reduce(torch.tensor(float(stopped), device=state.device), "sum"))

@@ -44,17 +44,32 @@ def test_the_command_line_brings_back_and_says_what_is_missing(scene):
 
 def test_the_command_line_trains_in_its_place(scene):
     pytest.importorskip("trl", reason="needs `make setup-train`")
-    words = ("run", "--recipe", "smoke", "--data", "no-such.jsonl", "--out", str(scene.home / "adapter"))
+    data = scene.home / "empty.jsonl"
+    data.touch()
+    words = ("run", "--recipe", "smoke", "--data", str(data), "--out", str(scene.home / "adapter"))
     done = training(scene, *words, "--instead-of", SERVER, f"--instead-of={OTHER}")
     assert done.returncode == 2
     told = done.stderr.splitlines()
     assert [told[0], told[-1]] == [f"{SERVER} makes room for the training.", f"{SERVER} runs again."]
-    assert told[1].startswith("There is no no-such.jsonl")
+    assert "empty.jsonl" in told[1]
     assert scene.is_as_before()
-    (scene.home / "adapter").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "said"),
+    [
+        (("smoke", "README.md", "data"), 2, "data exists"),
+        (("smoke", "no-such.jsonl", "adapter"), 2, "There is no no-such.jsonl"),
+        (("devstral", "README.md", "adapter"), 3, "needs a GPU with"),
+    ],
+)
+def test_what_must_fail_is_refused_before_a_server_stops(scene, given, status, said):
+    pytest.importorskip("trl", reason="needs `make setup-train`")
+    words = ("run", "--recipe", given[0], "--data", given[1], "--out", str(scene.home / given[2]))
     done = training(scene, *words, "--instead-of", SERVER)
-    assert (done.returncode, "adapter exists" in done.stderr) == (2, True)
-    assert scene.engine.calls("stop") == [SERVER]
+    assert (done.returncode, said in done.stderr) == (status, True)
+    assert done.stderr.count("\n") == 1
+    assert scene.engine.calls("stop") == []
 
 
 def test_make_lets_the_servers_make_room_where_there_is_a_gpu(scene):
