@@ -42,8 +42,7 @@ proxy: setup ## a coding agent's prompts with memory, on :11435; UPSTREAM=http:/
 GPU = $(shell timeout 20 nvidia-smi -L 2>/dev/null | grep -q '^GPU' && echo cuda)
 RECIPE ?= $(if $(GPU),devstral,smoke)
 SERVERS ?= $(if $(and $(GPU),$(shell command -v docker)),devstral-vllm devstral-vllm-lora)
-TRAIN = $(PY) -m training run --recipe "$(RECIPE)" --out "$(or $(OUT),data/adapters/$(basename $(notdir $(RECIPE))))" \
-	$(SERVERS:%=--instead-of "%")
+TRAIN = $(PY) -m training run --recipe "$(RECIPE)" $(if $(OUT),--out "$(OUT)") $(SERVERS:%=--instead-of "%")
 
 .PHONY: train
 train: setup-train ## an adapter of DATA=data; the model server makes room. RECIPE=devstral with a GPU, else smoke

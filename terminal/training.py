@@ -40,6 +40,8 @@ def trained(facts: Mapping[str, Any], out: Path) -> None:
     data, losses, held_back = facts["data"], facts["loss"], facts["held_back_loss"]
     say = console().print
     say(f"{data['rows']} rows, {data['tokens']:,} tokens, {data['supervised_tokens']:,} of them learnt.")
+    if data["unlike"]:
+        say(escape(f"The base's own template differs from ours: {data['unlike']}."))
     first, last, seconds = losses["first"], losses["last"], facts["seconds"]
     say(f"{facts['steps']} steps in {seconds:.0f} s: loss {first:.3f} → {last:.3f}.")
     if held_back["before"] is not None:

@@ -75,7 +75,9 @@ def plan(recipe: RecipeName, data: DataName, changes: Set = None, json: Json = F
 def run(  # noqa: PLR0913, PLR0917  # its options
     recipe: RecipeName,
     data: DataName,
-    out: Annotated[Path, typer.Option("--out", help="The folder of the adapter; it must be new.")],
+    place: Annotated[
+        Path | None, typer.Option("--out", help="The adapter's folder, which must be new: data/adapters/…")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a run was stopped.")] = False,
     anew: Annotated[bool, typer.Option("--anew", help="Throw away what an unfinished run left.")] = False,
     instead_of: Annotated[
@@ -92,6 +94,7 @@ def run(  # noqa: PLR0913, PLR0917  # its options
     from training.watch import Watch
 
     chosen, home = override(load(recipe), changes or ()), settings.load()
+    out = place or home.data_dir / "adapters" / chosen.output
     _ready()  # before a server is stopped for it
     if instead_of:
         parts.must_be_worth_a_stop(chosen, data, out)

@@ -21,7 +21,7 @@ def tokenizer(folder: str, recipe: Recipe) -> Any:
     from transformers import AutoTokenizer
 
     with quiet():
-        return AutoTokenizer.from_pretrained(folder, mistral_format=False)
+        return AutoTokenizer.from_pretrained(folder, mistral_format=False, **family.of(recipe).tokenizer)
 
 
 def model(folder: str, recipe: Recipe) -> Any:

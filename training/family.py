@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from errors import BadInput
@@ -23,6 +23,8 @@ class Family:
     """Where the language model's layers lie; an adapter's keys begin with it, and vLLM maps exactly that."""
     aside: tuple[str, ...] = ()
     """Parts that text never passes through: not quantized, not reached, and not kept for training."""
+    tokenizer: Mapping[str, bool] = field(default_factory=dict)
+    """What its tokenizer is loaded with."""
     nf4: bool = True
     """Whether NF4 reaches most of the weights; bitsandbytes leaves experts in three dimensions alone."""
 
@@ -33,6 +35,8 @@ FAMILIES = {
         ("Mistral3ForConditionalGeneration",),
         "model.language_model.layers",
         aside=("model.vision_tower", "model.multi_modal_projector"),
+        # Its older copies divide words otherwise than the model was taught, and are only mended when asked.
+        tokenizer={"fix_mistral_regex": True},
     ),
     "gpt-oss": Family("AutoModelForCausalLM", ("GptOssForCausalLM",), "model.layers", nf4=False),
     "smollm2": Family("AutoModelForCausalLM", ("LlamaForCausalLM",), "model.layers"),

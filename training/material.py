@@ -7,7 +7,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from training.render import Renderer, Sample
 from training.row import Row
 
 HUB = "hf:"
+# Rows that are rendered with the base's own template too.
+COMPARED = 20
 Say = Callable[..., None]
 
 
@@ -40,6 +42,8 @@ class Material:
     rows: list[Row]
     trimmed: Counter[str]
     dropped: Counter[str]
+    unlike: str | None = None
+    """Where the base's own template shows a model another text than what is learnt."""
 
     def facts(self) -> dict[str, Any]:
         """Counts of rows and tokens."""
@@ -50,11 +54,13 @@ class Material:
             "supervised_tokens": sum(sample.supervised for sample in self.samples),
             "trimmed": dict(self.trimmed),
             "dropped": dict(self.dropped),
+            "unlike": self.unlike,
         }
 
     def counted(self, counted_with: str = "") -> Facts:
         """What a plan goes by; `counted_with` is the base whose tokens these are, if not the recipe's own."""
-        return facts(self.samples, self.held_back, self.dropped, self.trimmed.total(), counted_with)
+        counted = facts(self.samples, self.held_back, self.dropped, self.trimmed.total(), counted_with)
+        return replace(counted, unlike=self.unlike)
 
 
 def must_be_there(name: str) -> None:
@@ -110,7 +116,8 @@ def prepared(recipe: Recipe, data: dataset.Data, renderer: Renderer, say: Say) -
     if not material.samples:
         reasons = ", ".join(f"{count} {why}" for why, count in material.dropped.items())
         raise BadInput(f"No row is left to train on: {reasons or 'all are held back'}.")
-    return material
+    told = (renderer.unlike(row) for row in material.rows[:COMPARED])
+    return replace(material, unlike=next((where for where in told if where), None))
 
 
 def split(rows: Sequence[Row], share: float, seed: int) -> tuple[list[Row], list[Row]]:

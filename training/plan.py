@@ -33,6 +33,8 @@ class Facts:
     truncated: int
     counted_with: str = ""
     """The base whose tokens these are, where the recipe's own was not at hand."""
+    unlike: str | None = None
+    """Where the base's own template shows a model another text."""
 
 
 UNREAD = Facts(0, 0, 0, 1, 0, {}, 0)
@@ -79,6 +81,8 @@ def plan(recipe: Recipe, data: Facts, machine: Machine) -> dict[str, Any]:
     if data.counted_with:
         roughly = f"Tokens were counted as {data.counted_with} does, for want of the base: about right."
         sized["advice"] = [*sized["advice"], roughly]
+    if data.unlike:
+        sized["advice"] = [*sized["advice"], f"The base's own template differs from ours: {data.unlike}."]
     return counted | sized
 
 

@@ -180,7 +180,7 @@ def test_the_bundled_model_is_unpacked_whole_and_in_silence(request, capfd):
     assert capfd.readouterr() == ("", "")
     found = source.found(recipe, cache)
     assert found == source.Base(recipe.base, cache / source.NAME, None)
-    assert sorted(path.name for path in found.folder.parent.iterdir() if path.is_dir()) == [source.NAME]
+    assert [path for path in found.folder.parent.glob(f"*{source.NAME}*") if path.is_dir()] == [found.folder]
     model, tokenizer = base.model(str(found.folder), recipe), base.tokenizer(str(found.folder), recipe)
     asked = [{"role": "user", "content": "What is the capital of France? Answer in one word."}]
     given = tokenizer.apply_chat_template(

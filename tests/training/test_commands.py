@@ -106,6 +106,29 @@ def test_what_was_forgotten_is_in_no_run(training, bases, logs, tmp_path):
     assert facts["rows"] == len(TURNS) - 1
 
 
+def test_a_base_with_another_template_is_told_of(training, bases, tmp_path):
+    base = tmp_path / "base"
+    base.mkdir()
+    for file in (bases / "SmolLM2-135M-Instruct").iterdir():
+        (base / file.name).symlink_to(file)
+    template = base / "chat_template.jinja"
+    text = template.read_text() + "!"
+    template.unlink()
+    template.write_text(text)
+    data = canary.write(tmp_path)
+    done = training("plan", "--recipe", "smoke", "--data", data, "--set", f"base={base}", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "The base's own template differs from ours: '' is '!' there." in json.loads(done.stdout)["advice"]
+
+
+def test_the_recipe_names_the_folder_where_nobody_does(training, bases, tmp_path):
+    (tmp_path / "models").symlink_to(bases)
+    (tmp_path / "adapters" / "smoke").mkdir(parents=True)
+    done = training("run", "--recipe", "smoke", "--data", canary.write(tmp_path), DATA_DIR=str(tmp_path))
+    assert done.returncode == 2
+    assert "adapters/smoke exists" in done.stderr
+
+
 @pytest.mark.parametrize("recipe", ["devstral", "gpt-oss"])
 def test_a_large_recipe_is_refused_with_numbers_on_a_processor(training, tmp_path, recipe):
     torch = pytest.importorskip("torch")

@@ -86,7 +86,7 @@ def test_make_lets_the_servers_make_room_where_there_is_a_gpu(scene):
     assert without.endswith('--data "rows.jsonl"')
     assert "--instead-of" not in without
     scene.engine.put("nvidia-smi", "print('GPU 0: NVIDIA L4 (UUID: GPU-1)')")
-    assert '--recipe "devstral" --out "data/adapters/devstral"' in made("train")
+    assert '--recipe "devstral" --instead-of' in " ".join(made("train").split())
     assert '--instead-of "devstral-vllm" --instead-of "devstral-vllm-lora"' in made("train-hf", "DATASET=a/b")
     assert '--data "hf:a/b"' in made("train-hf", "DATASET=a/b")
     assert "--instead-of" not in made("train", "SERVERS=")
