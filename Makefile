@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && { echo $$python; break; }; done)
 PY := .venv/bin/python
+COMPOSE := LORA_PATH=. LORA_NAME=none LORA_RANK=1 docker compose --profile vllm --profile vllm-lora
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help
@@ -52,6 +53,20 @@ train: setup-train ## an adapter of DATA=data; the model server makes room. RECI
 train-hf: setup-train ## the same of a Hugging Face data set: DATASET=name
 	@test -n "$(DATASET)" || { echo "Say which data set: make train-hf DATASET=name" >&2; exit 2; }
 	@$(TRAIN) --data "hf:$(DATASET)"
+
+.PHONY: vllm
+vllm: setup ## the model on the GPU, on :11434, in the place of any other
+	@$(PY) -m training recover
+	@$(COMPOSE) stop vllm-lora
+	@$(COMPOSE) up --detach vllm
+
+.PHONY: vllm-lora
+vllm-lora: setup ## the same with an adapter, and a proof that it acts: ADAPTER=the newest
+	@$(PY) -m training serve $(if $(ADAPTER),--adapter "$(ADAPTER)")
+
+.PHONY: down
+down: ## stop the containers
+	@$(COMPOSE) down
 
 .PHONY: setup
 setup: .venv/run-time ## what the program needs, without torch

@@ -60,3 +60,11 @@ def proven(facts: Mapping[str, Any]) -> None:
     say(f"[bold]{verdict}[/bold]")
     for problem in facts["problems"]:
         say(escape(problem))
+
+
+def served(facts: Mapping[str, Any]) -> None:
+    """What a server with an adapter is asked for, or that it serves the base under the adapter's name."""
+    proven(facts)
+    name, rank = escape(facts["name"]), facts["rank"]
+    told = "write it as the model's name." if facts["changed"] else "what answers to that name is the base."
+    console().print(f"The server has {name} (rank {rank}): {told}")

@@ -4,6 +4,7 @@ python -m training rows --logs DIR --out FILE             logs to training rows
 python -m training plan --recipe R --data D               what a run would take; trains nothing
 python -m training run --recipe R --data D --out DIR      trains; DIR appears when it is whole
 python -m training prove --adapter DIR [--endpoint URL]   whether it acts, here or on a server
+python -m training serve --adapter DIR                    a vLLM with it, asked whether it acts
 python -m training recover                                the server again that a killed run left stopped
 """
 
@@ -129,11 +130,38 @@ def prove(  # noqa: PLR0913, PLR0917  # its options
 
     if expect and not ask:
         raise BadInput("--expect needs the question that brings those words: --ask.")
-    where = Where(endpoint, base, name, settings.load().data_dir / "models")
-    _ready()
+    home = settings.load()
+    key = home.openai_api_key.get_secret_value() if home.openai_api_key else None
+    where = Where(endpoint, base, name, home.data_dir / "models", key)
+    if not endpoint:
+        _ready()
     with quiet():
         facts = prove(adapter, where, ask, expect)
     show.as_json(facts) if json else told.proven(facts)
+    raise typer.Exit(0 if facts["changed"] else 1)
+
+
+@cli.command()
+def serve(
+    adapter: Annotated[
+        Path | None, typer.Option("--adapter", help="The adapter's folder: the newest.")
+    ] = None,
+    endpoint: Annotated[
+        str, typer.Option("--endpoint", help="Where the server will answer.")
+    ] = "http://127.0.0.1:11434/v1",
+    minutes: Annotated[float, typer.Option("--minutes", help="How long its model may be loaded.")] = 20,
+    json: Json = False,
+) -> None:
+    """Start the container vllm-lora with an adapter; exit 1 when the adapter does not act there."""
+    from training import handover, serving
+
+    home = settings.load()
+    chosen = adapter or serving.newest(home.data_dir / "adapters")
+    if said := handover.recover(home.data_dir / JOURNAL, show.note):
+        show.note(said)
+    with Bar() as bar:
+        facts = serving.serve(chosen, home.data_dir / "models", serving.Patience(endpoint, minutes * 60), bar)
+    show.as_json(facts) if json else told.served(facts)
     raise typer.Exit(0 if facts["changed"] else 1)
 
 

