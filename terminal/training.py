@@ -68,3 +68,10 @@ def served(facts: Mapping[str, Any]) -> None:
     name, rank = escape(facts["name"]), facts["rank"]
     told = "write it as the model's name." if facts["changed"] else "what answers to that name is the base."
     console().print(f"The server has {name} (rank {rank}): {told}")
+
+
+def merged(facts: Mapping[str, Any], out: Path) -> None:
+    """How much of a model an adapter changed, and how Ollama gets it."""
+    say = console().print
+    say(f"{facts['merged']} tensors merged, {facts['copied']} copied: {facts['bytes'] / 1e9:.2f} GB.")
+    say(escape(f"For Ollama: ollama create {out.name} -f {facts['modelfile']}"))

@@ -5,6 +5,7 @@ python -m training plan --recipe R --data D               what a run would take;
 python -m training run --recipe R --data D --out DIR      trains; DIR appears when it is whole
 python -m training prove --adapter DIR [--endpoint URL]   whether it acts, here or on a server
 python -m training serve --adapter DIR                    a vLLM with it, asked whether it acts
+python -m training export --adapter DIR --out DIR         merged into its base, for Ollama
 python -m training recover                                the server again that a killed run left stopped
 """
 
@@ -163,6 +164,24 @@ def serve(
         facts = serving.serve(chosen, home.data_dir / "models", serving.Patience(endpoint, minutes * 60), bar)
     show.as_json(facts) if json else told.served(facts)
     raise typer.Exit(0 if facts["changed"] else 1)
+
+
+@cli.command()
+def export(
+    adapter: Annotated[Path, typer.Option("--adapter", help="The adapter's folder.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder of the merged model; it must be new.")],
+    gguf: Annotated[
+        str | None, typer.Option("--gguf", help="The base: a GGUF file, or ollama:NAME of `ollama list`.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Merge an adapter into a GGUF of its base, for Ollama."""
+    from training.export.folder import export as merged
+
+    _ready()
+    with Bar() as bar:
+        facts = merged(adapter, gguf, out, bar)
+    show.as_json(facts) if json else told.merged(facts, out)
 
 
 @cli.command()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +22,6 @@ def must_be_new(folder: Path) -> None:
     """
     if folder.exists():
         raise BadInput(f"{folder} exists: choose another --out, or remove it.")
-
-
-@contextmanager
-def appearing(folder: Path) -> Iterator[Path]:
-    """A folder to write into, which gets its name when the block ends well."""
-    partial = folder.with_name(f".partial-{folder.name}")
-    partial.mkdir(parents=True, exist_ok=True)
-    yield partial
-    partial.rename(folder)
 
 
 def probes(folder: Path) -> list[Mapping[str, Any]]:

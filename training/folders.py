@@ -28,15 +28,19 @@ def made(folder: Path, fill: Callable[[Path], None], say: Say = silent) -> Path:
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(folder.with_name(f".lock-{folder.name}"), say):
+        lock = folder.with_name(f".lock-{folder.name}")
+        with _alone(lock, say):
             if not folder.is_dir():
                 _make(folder, fill)
+            lock.unlink(missing_ok=True)  # whoever waits for it, or makes it anew, finds the folder
     except OSError as error:
         raise StoreFailed(f"{folder} could not be written: {error.strerror or error}.") from error
     return folder
 
 
-def must_fit(needed: int, folder: Path, what: str) -> None:
+def must_fit(
+    needed: int, folder: Path, what: str, cure: str = "set DATA_DIR and HF_HOME to a larger disk"
+) -> None:
     """Refuse before anything is written what the disk has no room for [bytes].
 
     Raises:
@@ -47,7 +51,7 @@ def must_fit(needed: int, folder: Path, what: str) -> None:
     if needed > free:
         raise BadInput(
             f"{what} takes {needed / 1e9:.1f} GB below {there}, where {free / 1e9:.1f} GB are free: "
-            "make room, or set DATA_DIR and HF_HOME to a larger disk."
+            f"make room, or {cure}."
         )
 
 
@@ -76,7 +80,7 @@ def _alone(lock: Path, say: Say) -> Iterator[None]:
 
 
 def _flush(folder: Path) -> None:
-    for path in [*folder.iterdir(), folder]:
+    for path in [*folder.rglob("*"), folder]:
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import shutil
 import time
+from pathlib import Path
 from typing import Any
 
-from training import adapter, base, card, family, machine, qlora, source
+from training import adapter, base, card, family, folders, machine, qlora, source
 from training.job import Job, Stopped, begin, reached
 from training.material import Material, prepared
 from training.plan import must_fit, plan
@@ -71,11 +72,14 @@ def _measured(job: Job, made: Any) -> dict[str, Any]:
 def _written(job: Job, made: Any, weights: Any, facts: dict[str, Any], material: Material) -> dict[str, Any]:
     """The adapter's folder; then nothing is left of its making."""
     model, revision = made.accelerator.unwrap_model(made.model), facts["recipe"]["revision"]
-    with adapter.appearing(job.out) as folder:
+
+    def fill(folder: Path) -> None:
         adapter.save(model, weights, job.recipe, revision, folder)
         adapter.write(folder, facts, [_probe(row) for row in material.rows[:PROBES]])
         card.write(folder, facts, made.state.log_history)
-        shutil.copytree(job.work / "tensorboard", folder / "tensorboard", dirs_exist_ok=True)
+        shutil.copytree(job.work / "tensorboard", folder / "tensorboard")
+
+    folders.made(job.out, fill)
     shutil.rmtree(job.work)
     return facts
 

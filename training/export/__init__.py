@@ -1,0 +1,1 @@
+"""An adapter merged into a GGUF of its base, for Ollama."""
