@@ -60,7 +60,7 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def job(place):
-    return ("--recipe", canary.recipe(place, epochs=3), "--data", canary.write(place))
+    return ("--recipe", canary.recipe(place, epochs=2), "--data", canary.write(place))
 
 
 @pytest.fixture(scope="module")
