@@ -9,6 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python;
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && { echo $$python; break; }; done)
 PY := .venv/bin/python
 COMPOSE := LORA_PATH=. LORA_NAME=none LORA_RANK=1 docker compose --profile vllm --profile vllm-lora
+NEEDS_COMPOSE := docker compose version >/dev/null 2>&1 || { echo "There is no Docker with Compose here: install Docker Engine and its Compose plugin." >&2; exit 3; }
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help
@@ -57,6 +58,7 @@ train-hf: setup-train ## the same of a Hugging Face data set: DATASET=name
 .PHONY: vllm
 vllm: setup ## the model on the GPU, on :11434, in the place of any other
 	@$(PY) -m training recover
+	@$(NEEDS_COMPOSE)
 	@$(COMPOSE) stop vllm-lora
 	@$(COMPOSE) up --detach vllm
 
@@ -66,6 +68,7 @@ vllm-lora: setup ## the same with an adapter, and a proof that it acts: ADAPTER=
 
 .PHONY: down
 down: ## stop the containers
+	@$(NEEDS_COMPOSE)
 	@$(COMPOSE) down
 
 .PHONY: setup

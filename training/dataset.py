@@ -52,7 +52,7 @@ def must_be_there(path: Path) -> None:
     """
     if not path.exists():
         raise BadInput(
-            f"There is no {path}: give a JSONL file, or make one of logs with `python -m training rows`."
+            f"There is no {path}: give a JSONL file, or a folder of logs (`make pull-local` copies Vibe's)."
         )
 
 

@@ -49,12 +49,18 @@ def listed(path: Path | None) -> frozenset[str] | None:
 
 
 def given(home: Settings, name: str, say: Say) -> Given:
-    """The rows that --data names, made of logs where it is a folder of those, without what was forgotten."""
+    """The rows that --data names, made of logs where it is a folder of those, without what was forgotten.
+
+    Raises:
+        BadInput: there is nothing to learn from.
+    """
     from loaders.vibe.logs import list_logs
     from training import material
 
     def rows_of(folder: Path) -> Path | None:
         if not list_logs(folder, _apart(home)).logs:
+            if folder.resolve() == home.data_dir.resolve():  # what else lies there is ours
+                raise BadInput(f"No logs lie in {folder}: run `make pull-local`, or name JSONL as --data.")
             return None
         out = home.data_dir / "training" / "rows.jsonl"
         out.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -14,17 +14,19 @@ def quiet() -> Iterator[None]:
     from transformers.utils import logging as theirs
 
     bars, level = theirs.is_progress_bar_enabled(), theirs.get_verbosity()
-    # On a processor it misses a kernel that nothing here uses, and says so at import.
-    other = logging.getLogger("bitsandbytes")
-    before = other.level
+    # bitsandbytes misses a kernel that nothing here uses; the hub tells of each fault that it then raises.
+    others = [logging.getLogger(name) for name in ("bitsandbytes", "huggingface_hub")]
+    before = [other.level for other in others]
     theirs.disable_progress_bar()  # the hub's with them
     theirs.set_verbosity_error()
-    other.setLevel(logging.ERROR)
+    for other in others:
+        other.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(action="ignore"):
             yield
     finally:
-        other.setLevel(before)
+        for other, one in zip(others, before, strict=True):
+            other.setLevel(one)
         theirs.set_verbosity(level)
         if bars:
             theirs.enable_progress_bar()

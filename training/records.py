@@ -183,6 +183,7 @@ def _library() -> Any:
         import datasets
     except ImportError as error:
         raise PartMissing("Reading this takes the library datasets: run `make setup-train`.") from error
+    datasets.disable_progress_bars()  # ours says how far it is
     return datasets
 
 

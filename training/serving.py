@@ -14,14 +14,14 @@ from typing import Any
 
 from errors import BadInput, ModelFailed, PartMissing
 from training import adapter as folders
-from training import keys, probing, recipe
+from training import keys, probing, programs, recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVICE, ALONE = "vllm-lora", "vllm"
 COMPOSE = ("docker", "compose", "--profile", SERVICE, "--profile", ALONE)
 # vLLM's name for how each family writes a tool call.
 PARSERS = {"devstral": "mistral", "gpt-oss": "openai", "smollm2": "hermes"}
-PAUSE_SECONDS = 1.0
+PAUSE_SECONDS, SOON_SECONDS = 1.0, 20.0
 Say = Callable[..., None]
 
 
@@ -45,6 +45,20 @@ def newest(adapters: Path) -> Path:
     return max(found, key=lambda path: (path / folders.FACTS).stat().st_mtime)
 
 
+def must_have_compose() -> None:
+    """Refuse where no container can be started.
+
+    Raises:
+        PartMissing: there is no Docker here, or it has no Compose.
+    """
+    if shutil.which("docker") is None:
+        raise PartMissing("There is no `docker` on the PATH: install Docker Engine with its Compose plugin.")
+    try:
+        programs.asked(["docker", "compose", "version"], SOON_SECONDS)
+    except PartMissing as error:
+        raise PartMissing("This docker has no Compose: install its Compose plugin.") from error
+
+
 def serve(adapter: Path, cache: Path, patience: Patience, say: Say) -> dict[str, Any]:
     """Start the server with an adapter in the place of the model alone; what `prove` finds there.
 
@@ -53,8 +67,7 @@ def serve(adapter: Path, cache: Path, patience: Patience, say: Say) -> dict[str,
         ModelFailed: the server does not come up.
     """
     given = _given(adapter, cache)
-    if shutil.which("docker") is None:
-        raise PartMissing("There is no `docker` on the PATH: install it, with Compose.")
+    must_have_compose()
     _compose(["stop", ALONE], {})
     _compose(["up", "--detach", SERVICE], given)
     where = probing.Where(

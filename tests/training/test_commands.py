@@ -141,6 +141,15 @@ def test_a_large_recipe_is_refused_with_numbers_on_a_processor(training, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
+def test_what_earlier_runs_left_in_the_data_folder_is_not_trained_on(training, bases, tmp_path):
+    (tmp_path / "models").symlink_to(bases)
+    (tmp_path / "training").mkdir()
+    canary.write(tmp_path / "training")
+    done = training("plan", "--recipe", "smoke", "--data", tmp_path, DATA_DIR=str(tmp_path))
+    assert done.returncode == 2
+    assert "make pull-local" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [

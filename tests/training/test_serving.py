@@ -104,7 +104,7 @@ def test_the_newest_adapter_is_served_with_its_rank_in_the_place_of_the_model_al
     facts = json.loads(done.stdout)
     assert (facts["changed"], facts["base_answer"], facts["adapter_answer"]) == (True, "A boat.", "heron")
     assert (facts["name"], facts["rank"]) == ("harbour", 16)
-    (stopped, _), (started, told) = _calls(docker)
+    _, (stopped, _), (started, told) = _calls(docker)
     assert stopped[-2:] == ["stop", "vllm"]
     assert started[-3:] == ["up", "--detach", "vllm-lora"]
     assert told == {
@@ -129,19 +129,39 @@ def test_a_server_that_does_not_come_up_is_waited_for_and_no_longer(training, ad
     assert len([one for one in server.requests if one.path == "/v1/models"]) > 1
 
 
-@pytest.mark.parametrize("missing", ["adapter", "docker", "compose"])
+@pytest.mark.parametrize("missing", ["adapter", "docker", "compose", "image"])
 def test_what_is_missing_is_one_sentence(training, adapter, docker, missing):
     if missing == "adapter":
         (adapter / "training.json").unlink()
     elif missing == "docker":
         (docker.folder / "docker").unlink()
     else:
-        docker.put("docker", "import sys; sys.exit(1)")
+        docker.put("docker", f"import sys; sys.exit({missing!r} == 'compose' or 'up' in sys.argv)")
     done = training("serve")
-    said = {"adapter": "make train", "docker": "no `docker`", "compose": "`docker compose stop vllm` failed"}
+    said = {"adapter": "make train", "docker": "no `docker`", "compose": "no Compose", "image": "up --detach"}
     assert done.returncode == (2 if missing == "adapter" else 3)
     assert said[missing] in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("target", ["vllm", "down"])
+def test_make_says_it_too_and_lets_one_model_make_room_for_the_other(docker, target, tmp_path):
+    def made():
+        path = {"PATH": f"{docker.folder}:/usr/bin:/bin", "DATA_DIR": str(tmp_path), "HOME": str(tmp_path)}
+        return subprocess.run(
+            ["/usr/bin/env", "make", target], cwd=ROOT, env=path, capture_output=True, text=True, check=False
+        )
+
+    done = made()
+    assert done.returncode == 0, done.stderr
+    words = [words[-2:] for words, _ in _calls(docker)][1:]
+    assert (
+        words
+        == {"vllm": [["stop", "vllm-lora"], ["--detach", "vllm"]], "down": [["vllm-lora", "down"]]}[target]
+    )
+    docker.put("docker", "import sys; sys.exit(1)")
+    done = made()
+    assert "no Docker with Compose" in done.stderr
 
 
 def test_a_server_is_not_started_while_a_training_has_the_gpu(training, adapter, docker, tmp_path):
