@@ -144,7 +144,8 @@ def _sized(recipe: Recipe, tokens: int, machine: Machine) -> dict[str, Any]:
 
 
 def _fits(case: Case) -> Iterator[str]:
-    yield f"It fits: {case.needs['total']:.1f} of {case.has:.1f} GB (estimated)."
+    needs = round(case.needs["total"], 2)  # as the table has it
+    yield f"It fits: {needs:.1f} of {case.has:.1f} GB (estimated)."
     if case.how == "ours":
         rows = advice.longest(case.recipe, case.shape, case.has)
         yield f"One at a time, rows of up to {rows:,} tokens would fit (estimated)."
