@@ -40,6 +40,10 @@ stats: setup ## what the memory holds
 proxy: setup ## a coding agent's prompts with memory, on :11435; UPSTREAM=http://localhost:11434
 	@$(PY) app.py proxy $(if $(UPSTREAM),--upstream "$(UPSTREAM)")
 
+.PHONY: serve
+serve: setup ## your documents over HTTP (LangServe), on :8000 under /rag
+	@$(PY) app.py serve
+
 # Without a CUDA GPU only the small recipe can be trained, and no server has to make room for it.
 GPU = $(shell timeout 20 nvidia-smi -L 2>/dev/null | grep -q '^GPU' && echo cuda)
 RECIPE ?= $(if $(GPU),devstral,smoke)

@@ -27,17 +27,19 @@ except ModuleNotFoundError:
     )
     raise SystemExit(3) from None
 
+import memory_commands
 import proxied
+import served
 import settings
 import traces
 from checks import checks
 from errors import BadInput, RecuerdoError
 from parts import Parts
 from terminal import chat, command_line, doctor, show
+from terminal.options import Json, worded
 
 cli = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 Folder = Annotated[Path | None, typer.Option("--documents", help="The folder of PDF and TXT files.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @cli.callback(invoke_without_command=True)
@@ -67,9 +69,9 @@ def ask(question: str, documents: Folder = None, json: Json = False) -> None:
     """Answer one question from the documents, with sources."""
     with Parts(settings.load(documents_dir=documents)) as parts:
         if not json:
-            chat.say(_asking(parts)(_worded(question), []))
+            chat.say(_asking(parts)(worded(question), []))
             return
-        for piece in parts.ask(_worded(question)):
+        for piece in parts.ask(worded(question)):
             if not isinstance(piece, str):
                 show.as_json(piece)
 
@@ -84,7 +86,7 @@ def search(
 ) -> None:
     """Show the passages that a question finds; no model is called."""
     with Parts(settings.load(documents_dir=documents, documents_top_k=k, min_score=min_score)) as parts:
-        hits = parts.search(_worded(question))
+        hits = parts.search(worded(question))
     show.as_json({"hits": hits}) if json else show.hits(hits)
 
 
@@ -101,73 +103,7 @@ def index(
     show.as_json(facts | {"left_out": left_out}) if json else show.report(facts, left_out)
 
 
-@cli.command()
-def ingest(
-    path: Annotated[Path | None, typer.Argument(help="A folder of logs; DATA_DIR without one.")] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="Empty the memory first.")] = False,
-    json: Json = False,
-) -> None:
-    """Take the logs of a coding agent into the memory; what is known already costs a look."""
-    with Parts(settings.load()) as parts:
-        facts = parts.memories.ingest(path, clear=clear)
-    show.as_json(facts) if json else show.intake(facts)
-
-
-@cli.command(name="pull-local")
-def pull_local(
-    source: Annotated[Path | None, typer.Argument(help="A folder of logs; Vibe's own without one.")] = None,
-    json: Json = False,
-) -> None:
-    """Copy logs into DATA_DIR: only what changed, and nothing is deleted."""
-    with Parts(settings.load()) as parts:
-        facts = parts.memories.pull(source)
-    show.as_json(facts) if json else show.pulled(facts)
-
-
-@cli.command()
-def recall(
-    question: str,
-    project: Annotated[str | None, typer.Option(help="Only this project: its folder or its name.")] = None,
-    exclude_session: Annotated[
-        str | None, typer.Option("--exclude-session", help="Not this session.")
-    ] = None,
-    k: Annotated[int | None, typer.Option("-k", min=1, help="How many turns.")] = None,
-    json: Json = False,
-) -> None:
-    """Show the past turns that a question finds; no model is called."""
-    with Parts(settings.load(memory_top_k=k)) as parts:
-        hits = parts.recall_turns(_worded(question), project, exclude_session)
-    show.as_json({"hits": hits}) if json else show.turns(hits)
-
-
-@cli.command()
-def stats(json: Json = False) -> None:
-    """Show what the memory holds, and how often the proxy could give something of it."""
-    with Parts(settings.load()) as parts:
-        facts = parts.memories.stats() | {"proxy": traces.counts(parts.settings)}
-    show.as_json(facts) if json else show.memory(facts)
-
-
-@cli.command()
-def forget(
-    session: Annotated[str | None, typer.Option(help="A session, by its id.")] = None,
-    project: Annotated[str | None, typer.Option(help="A project: its folder or its name.")] = None,
-    turn: Annotated[str | None, typer.Option("--id", help="One turn, by the id that recall shows.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    json: Json = False,
-) -> None:
-    """Remove turns from the memory for good: no log brings them back."""
-    given = {"session": session, "project": project, "id": turn}
-    chosen = [(kind, value) for kind, value in given.items() if value]
-    if len(chosen) != 1:
-        raise BadInput("Say what to forget: --session ID, --project P or --id ID, one of them.")
-    kind, value = chosen[0]
-    if not (yes or (sys.stdin.isatty() and typer.confirm(f"Forget {kind} {value} for good?"))):
-        raise BadInput("Nothing was forgotten: add --yes.")
-    with Parts(settings.load()) as parts:
-        gone = parts.memories.forget(kind, value)
-        traces.forget(parts.settings, gone)
-    show.as_json({"forgotten": len(gone)}) if json else show.note(f"{len(gone)} turns forgotten.")
+cli.add_typer(memory_commands.cli)
 
 
 @cli.command()
@@ -180,6 +116,19 @@ def proxy(
     chosen = settings.load(rag_proxy_host=host, rag_proxy_port=port, rag_upstream_url=upstream)
     with Parts(chosen) as parts:
         proxied.serve(parts, show.proxy)
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port; 0 takes any free one.")] = None,
+    documents: Folder = None,
+) -> None:
+    """Answer questions over HTTP with LangServe, under /rag."""
+    from langserve import add_routes
+
+    with Parts(settings.load(serve_host=host, serve_port=port, documents_dir=documents)) as parts:
+        served.serve(parts, add_routes, show.served)
 
 
 @cli.command()
@@ -198,12 +147,6 @@ def diagnose(documents: Folder = None, json: Json = False) -> None:
     show.as_json({"checks": rows}) if json else show.checks(rows)
     if not doctor.healthy(findings):
         raise typer.Exit(1)
-
-
-def _worded(question: str) -> str:
-    if not question.strip():
-        raise BadInput("The question is empty: put it in quotes after the command.")
-    return question
 
 
 def _asking(parts: Parts) -> chat.Ask:

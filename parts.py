@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
+from contextlib import aclosing, contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -170,24 +170,33 @@ class Parts(Library):
         self, question: str, history: chat.History | None = None
     ) -> Generator[str | Mapping[str, Any], None, None]:
         """The pieces of an answer as they come, then the whole answer as a mapping."""
+        pieces = self.streamed(self.answers, question, history or [])
+        try:
+            with suppress(StopAsyncIteration):
+                while True:
+                    yield self._loop.run(anext(pieces))
+        finally:  # stopped half-way, this ends the model's stream too
+            self._loop.run(pieces.aclose())
+
+    async def streamed(
+        self, graph: CompiledStateGraph[Any, Any, Any, Any], question: str, history: chat.History
+    ) -> AsyncGenerator[str | Mapping[str, Any], None]:
+        """The same on an event loop."""
         from langchain_core.messages import convert_to_messages
 
         from graphs.state import Answer
 
-        given = {"question": question, "history": convert_to_messages(history or [])}
+        given = {"question": question, "history": convert_to_messages(history)}
         keys = list(Answer.__annotations__)
-        events: Any = self.answers.astream(given, stream_mode=["custom", "values"], output_keys=keys)
+        events: Any = graph.astream(given, stream_mode=["custom", "values"], output_keys=keys)
         whole: Any = {}
-        try:
-            with self._blaming(), suppress(StopAsyncIteration):
-                while True:
-                    mode, event = self._loop.run(anext(events))
+        with self._blaming():
+            async with aclosing(events):
+                async for mode, event in events:
                     if mode == "custom":
                         yield event["text"]
                     else:
                         whole = event
-        finally:  # stopped half-way, this ends the model's stream too
-            self._loop.run(events.aclose())
         yield whole
 
     @contextmanager

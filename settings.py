@@ -69,6 +69,11 @@ class Settings(BaseSettings):
     max_model_len: int = Field(81_920, ge=1024)
     """The model's context in tokens."""
 
+    serve_host: str = Field("127.0.0.1", pattern=r"^[^\s/]+$")
+    serve_port: int = Field(8000, ge=0, le=65_535)
+    serve_api_key: SecretStr | None = None
+    """What callers of LangServe must send."""
+
     embedding_model: str = "sentence-transformers/all-MiniLM-L6-v2"
     threads: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
     """For embedding and for the trial model."""

@@ -115,9 +115,20 @@ def memory(facts: Mapping[str, Any]) -> None:
 
 def proxy(host: str, port: int) -> None:
     """The line that says that the proxy may be used."""
-    name = f"[{host}]" if ":" in host else host
-    sys.stdout.write(f"Recuerdo's proxy listens on http://{name}:{port} (api_base http://{name}:{port}/v1)\n")
+    url = _url(host, port)
+    sys.stdout.write(f"Recuerdo's proxy listens on {url} (api_base {url}/v1)\n")
     sys.stdout.flush()
+
+
+def served(host: str, port: int) -> None:
+    """The line that says that questions may be asked over HTTP."""
+    url = _url(host, port)
+    sys.stdout.write(f"Recuerdo answers on {url}/rag (to try it: {url}/rag/playground/)\n")
+    sys.stdout.flush()
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def explained(facts: Mapping[str, Any]) -> None:

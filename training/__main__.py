@@ -31,12 +31,12 @@ from errors import BadInput, PartMissing
 from lending import JOURNAL
 from terminal import command_line, show
 from terminal import training as told
+from terminal.options import Json
 from terminal.progress import Bar
 from training import parts
 from training.quiet import quiet
 
 cli = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 RecipeName = Annotated[str, typer.Option("--recipe", help="devstral, gpt-oss, smoke, or a YAML file.")]
 DataName = Annotated[str, typer.Option("--data", help="JSONL, a folder of logs, or hf:NAME on the hub.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Another value for a key: --set epochs=1")]
