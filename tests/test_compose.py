@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,6 +29,7 @@ def test_the_model_alone_is_served_by_the_persons_own_command():
     (gpus,) = vllm["deploy"]["resources"]["reservations"]["devices"]
     assert gpus == {"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}
     assert vllm["command"].split() == FLAGS.split()
+    assert "http://127.0.0.1:8000/health" in vllm["healthcheck"]["test"][-1]
 
 
 def test_with_an_adapter_it_is_the_same_and_the_adapter():
@@ -39,6 +41,11 @@ def test_with_an_adapter_it_is_the_same_and_the_adapter():
     assert adapted["volumes"][-1].endswith(":/adapter:ro")
     more = adapted["command"].removeprefix(alone["command"].strip())
     assert re.findall(r"--[\w-]+", more) == ["--enable-lora", "--lora-modules", "--max-lora-rank"]
+
+
+@pytest.mark.parametrize("told", ["LORA_PATH", "LORA_NAME", "LORA_RANK"])
+def test_the_adapter_is_the_one_that_was_asked_for_and_never_a_default(told):
+    assert f"${{{told}:?" in (ROOT / "docker-compose.yml").read_text()
 
 
 def test_one_gpu_is_never_asked_twice():

@@ -1,5 +1,7 @@
 """A memory in which nothing was ever taken in costs a look at the disk, and is noticed when it fills."""
 
+import httpx
+
 import settings
 from benchmarks import sessions
 from parts import Parts
@@ -7,6 +9,7 @@ from proxied import Proxied
 from tests.proxy.inside import inside
 from tests.proxy.talk import assistant, post, user
 from tests.proxy.upstream import Upstream
+from tests.proxy.vibe.served import environment, served
 
 FINISHED = ("1", "Where does the avocet keep its eggs?", "The avocet lays four eggs on bare mud.")
 
@@ -18,6 +21,13 @@ def test_of_an_empty_memory_nothing_is_asked(tmp_path):
     assert (turn.headers["x-rag-status"], result.headers["x-rag-status"]) == ("none", "skipped")
     assert proxy.asked == []
     assert "nothing was ever taken in" in proxy.log.getvalue()
+
+
+def test_the_proxy_as_it_is_started_looks_at_the_disk_and_asks_nobody(tmp_path, model_cache):
+    with Upstream() as upstream, served(upstream.url, environment(tmp_path / "home", model_cache)) as proxy:
+        assert post(proxy, user("Which port?")).headers["x-rag-status"] == "none"
+        told = httpx.get(f"{proxy.url}/metrics", trust_env=False).text
+    assert "recuerdo_recall_seconds_count 0.0" in told
 
 
 def test_each_owner_s_memory_is_looked_at(tmp_path):
@@ -41,6 +51,15 @@ def test_a_memory_is_new_until_something_was_taken_in(data_dir):
             others.memories.ingest(None)
         assert not proxied.nothing("")
         assert proxied.nothing("ana")
+
+
+def test_a_collection_of_another_name_is_looked_at_by_its_name(data_dir):
+    with Parts(settings.load(data_dir=data_dir, qdrant_collection="birds")) as parts:
+        assert Proxied(parts, [""]).nothing("")
+        sessions.write(data_dir / "logs", 1, [FINISHED], "/home/dev/birds")
+        with Parts(settings.load(data_dir=data_dir, qdrant_collection="birds")) as others:
+            others.memories.ingest(None)
+        assert not Proxied(parts, [""]).nothing("")
 
 
 def test_what_a_server_keeps_is_always_asked_for(data_dir):

@@ -15,9 +15,14 @@ def scene(tmp_path):
     return Scene(tmp_path)
 
 
-def training(scene, *words):
+def training(scene, *words, **more):
     home = str(scene.home)
-    environment = {"PATH": str(scene.engine.folder), "DATA_DIR": str(scene.journal.parent), "HOME": home}
+    environment = {
+        "PATH": str(scene.engine.folder),
+        "DATA_DIR": str(scene.journal.parent),
+        "HOME": home,
+        **more,
+    }
     done = subprocess.run(
         [sys.executable, "-m", "training", *words],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
@@ -70,6 +75,27 @@ def test_what_must_fail_is_refused_before_a_server_stops(scene, given, status, s
     assert (done.returncode, said in done.stderr) == (status, True)
     assert done.stderr.count("\n") == 1
     assert scene.engine.calls("stop") == []
+
+
+def test_each_of_several_processes_would_stop_the_server_so_none_does(scene):
+    pytest.importorskip("trl", reason="needs `make setup-train`")
+    words = ("run", "--recipe", "smoke", "--data", "README.md", "--out", str(scene.home / "adapter"))
+    done = training(scene, *words, "--instead-of", SERVER, TORCHELASTIC_RUN_ID="none")
+    assert (done.returncode, "accelerate launch" in done.stderr) == (2, True)
+    assert scene.engine.calls("stop") == []
+
+
+def test_a_gpu_that_the_server_fills_is_no_reason_to_refuse(scene):
+    pytest.importorskip("trl", reason="needs `make setup-train`")
+    # The first is what a plan asks, the second whether the GPU was let go.
+    scene.engine.put(
+        "nvidia-smi",
+        "import sys; print('NVIDIA L4, 24564, 100, 8.9' if 'name' in sys.argv[1] else '0, 24564')",
+    )
+    words = ("run", "--recipe", "smoke", "--data", "README.md", "--out", str(scene.home / "adapter"))
+    training(scene, *words, "--instead-of", SERVER)
+    assert scene.engine.calls("stop") == [SERVER]
+    assert scene.is_as_before()
 
 
 def test_make_lets_the_servers_make_room_where_there_is_a_gpu(scene):

@@ -86,6 +86,12 @@ def test_a_gpu_that_torch_does_not_see_is_told_apart(driver, tmp_path):
     assert [gpu.name for gpu in found.unseen] == ["NVIDIA L4"]
 
 
+def test_once_nobody_holds_a_gpu_all_of_it_is_free(driver, tmp_path):
+    driver("echo 'NVIDIA L4, 23034, 500, 8.9'")
+    (gpu,) = machine.without_servers(tmp_path).gpus
+    assert gpu.free_gb == gpu.total_gb == pytest.approx(23034 * MEBIBYTE)
+
+
 def test_without_torch_the_driver_is_believed(driver, tmp_path):
     driver(f"echo '{L4}'")
     code = (

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -87,8 +88,14 @@ def test_one_that_is_told_to_stop_stops_both(start):
         if line.startswith("training "):
             break
         assert time.monotonic() < end
-    os.kill(_workers(process.pid)[1], signal.SIGTERM)
-    _, error = process.communicate(timeout=100)
+    workers = _workers(process.pid)
+    os.kill(workers[1], signal.SIGTERM)
+    try:
+        _, error = process.communicate(timeout=100)
+    finally:
+        for pid in (*workers, process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     assert error.count("--resume goes on") == 2, error
     assert list(folder.glob(".training-stopped/checkpoint-*"))
 

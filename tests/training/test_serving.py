@@ -172,7 +172,7 @@ def test_a_server_is_not_started_while_a_training_has_the_gpu(training, adapter,
         birth = lending.birth(pid.pid)
         lent = lending.Lent("training", ("devstral-vllm",), "2026-11-26T14:02:00+00:00", pid.pid, birth)
         (tmp_path / "data" / lending.JOURNAL).write_text(json.dumps(vars(lent)))
-        done = training("serve")
+        done = training("serve", "--minutes", 0)
     finally:
         pid.kill()
         pid.wait()
@@ -182,10 +182,34 @@ def test_a_server_is_not_started_while_a_training_has_the_gpu(training, adapter,
 
 def test_keys_that_the_base_does_not_know_are_not_even_served(training, adapter, docker):
     _weights(adapter, "language_model.layers.0.self_attn.q_proj")
-    done = training("serve")
+    done = training("serve", "--minutes", 0)
     assert done.returncode == 2
     assert "would not act" in done.stderr
     assert _calls(docker) == []
+
+
+def test_a_name_that_no_server_takes_is_refused(training, adapter, docker):
+    done = training("serve", "--adapter", adapter.rename(adapter.with_name("har bour")), "--minutes", 0)
+    assert done.returncode == 2
+    assert "har bour is no name" in done.stderr
+    assert _calls(docker) == []
+
+
+def test_the_base_is_the_adapters_own_and_not_what_else_is_served(training, adapter):
+    listed = [{"id": "another"}, {"id": BASE}, {"id": "harbour", "parent": BASE}]
+    paths = {"/v1/models": (200, {"object": "list", "data": listed})}
+    with scripted.server(_answering(("A boat.", -0.5), ("heron", -0.1)), paths=paths) as server:
+        done = training("prove", "--adapter", adapter, "--endpoint", f"{server.url}/v1")
+    assert done.returncode == 0, done.stderr
+    assert [one.body["model"] for one in server.requests if one.body] == [BASE, "harbour"]
+
+
+def test_a_name_that_stands_alone_is_no_adapter(training, adapter):
+    paths = {"/v1/models": (200, {"object": "list", "data": [{"id": "harbour"}]})}
+    with scripted.server(paths=paths) as server:
+        done = training("prove", "--adapter", adapter, "--endpoint", f"{server.url}/v1")
+    assert done.returncode == 3
+    assert "serves no harbour beside its base" in done.stderr
 
 
 def test_a_proof_over_http_sends_the_key_and_needs_no_torch(training, adapter):

@@ -143,6 +143,23 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_end(command, told, adapter, 
     assert facts["held_back_loss"]["after"] == pytest.approx(whole["held_back_loss"]["after"], abs=WITHIN)
 
 
+def test_an_adapter_that_cannot_be_written_is_no_folder_and_what_was_learnt_stays(told, place, job):
+    few = place / "few.jsonl"
+    few.write_text("".join(job[3].read_text().splitlines(keepends=True)[:4]))
+    recipe = (*job[:2], "--set", "epochs=1", "--set", "held_back=0")
+    short = (*recipe, "--data", few, "--out", place / "unwritten")
+    (place / ".partial-unwritten").touch()  # where it grows before it has its name
+    status, facts, error = told("run", *short)
+    assert (status, facts) == (1, None)
+    assert "could not be written" in error
+    assert not (place / "unwritten").exists()
+    (place / ".partial-unwritten").unlink()
+    status, facts, error = told("run", *short, "--resume")
+    assert status == 0, error
+    assert facts["resumed_from"] == facts["steps"]
+    assert (place / "unwritten" / "adapter_model.safetensors").is_file()
+
+
 @pytest.mark.filterwarnings("ignore")  # of the libraries: none of them is ours to mend
 def test_the_loss_is_that_of_plain_trl(adapter, home, job, tmp_path):
     """TRL renders, masks and batches by itself what our run got as tokens and labels."""

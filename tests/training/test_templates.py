@@ -15,10 +15,13 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
 from tests.training import talk, vocabularies
+from training import base
 from training.conversation import Unfit, conversation, definitions
+from training.recipe import load
 from training.row import Row
 
 pytest.importorskip("trl", reason="needs `make setup-train`")
+LARGE = 100_100
 FAMILIES = ("smollm2", "devstral", "gpt-oss")
 drawn = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
@@ -192,3 +195,18 @@ def test_gpt_oss_refuses_raw_harmony_in_words():
     raw = ANSWERED | {"content": "<|channel|>final<|message|>b"}
     with pytest.raises(Unfit, match="harmony"):
         vocabularies.renderer("gpt-oss").sample(Row([ASKED, raw]))
+
+
+def test_an_older_copy_of_mistrals_tokenizer_divides_words_as_the_model_was_taught(tmp_path):
+    right = vocabularies.renderer("devstral").tokenizer
+    right.save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    old = json.loads(path.read_text())
+    old["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = r"\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s+"
+    # Only so large a vocabulary is taken for one of Mistral's.
+    old["model"]["vocab"] |= {f"never said {number}": number for number in range(len(right), LARGE)}
+    path.write_text(json.dumps(old))
+    (tmp_path / "config.json").write_text('{"model_type": "mistral3", "transformers_version": "4.57.1"}')
+    text = "a parseHTTPResponse of theServer"
+    loaded = base.tokenizer(str(tmp_path), load("devstral"))
+    assert loaded(text)["input_ids"] == right(text)["input_ids"]
