@@ -46,6 +46,7 @@ Folder = Annotated[Path | None, typer.Option("--documents", help="The folder of 
 def talk(
     context: typer.Context,
     documents: Folder = None,
+    thread: Annotated[str | None, typer.Option(help="A conversation that is kept, and gone on with.")] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Ask your own documents, with your own model. Without a command: questions and answers."""
@@ -54,11 +55,14 @@ def talk(
             raise BadInput(
                 f"Put --documents after the command: app.py {context.invoked_subcommand} --documents …"
             )
+        if thread is not None:
+            raise BadInput("Only a conversation has a --thread: leave the command out.")
         return
-    with Parts(settings.load(documents_dir=documents)) as parts:
+    with Parts(settings.load(documents_dir=documents), thread) as parts:
         parts.freshen()
+        terminal, said = sys.stdin.isatty(), parts.said()
         failure = (
-            _talk_on_terminal(parts) if sys.stdin.isatty() else chat.talk(_asking(parts), chat.from_pipe())
+            _talk_on_terminal(parts, said) if terminal else chat.talk(_asking(parts), chat.from_pipe(), said)
         )
     if failure is not None and not sys.stdin.isatty():
         raise failure
@@ -164,7 +168,7 @@ def _asking(parts: Parts) -> chat.Ask:
     return asking
 
 
-def _talk_on_terminal(parts: Parts) -> RecuerdoError | None:
+def _talk_on_terminal(parts: Parts, said: chat.History) -> RecuerdoError | None:
     """Load what is slow while the first question is being typed."""
     loading = threading.Thread(target=parts.warm, daemon=True)
 
@@ -174,7 +178,10 @@ def _talk_on_terminal(parts: Parts) -> RecuerdoError | None:
 
     announcing = _asking(parts)
     show.welcome(len(parts.listing.sources), parts.settings.documents_dir)
-    return chat.talk(asking, chat.from_terminal(parts.settings.data_dir / "chat_history", loading.start))
+    if said:
+        show.note(f"The last thing that was said here: {said[-2][1]}")
+    typed = chat.from_terminal(parts.settings.data_dir / "chat_history", loading.start)
+    return chat.talk(asking, typed, said)
 
 
 def main() -> None:

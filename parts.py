@@ -20,13 +20,20 @@ if TYPE_CHECKING:
     from graphs.recall import Recalling
     from memories import Memories
     from models.endpoint import Endpoint, Wanted
+    from settings import Settings
 
 MEMORY_SPARE = 4  # near-duplicates and the third turn of a session make room
 TRIAL_TOKENS = 80  # a sentence; beyond it the trial model repeats itself
 
 
 class Parts(Library):
-    """A library that answers."""
+    """A library that answers; in a thread, what was said is kept."""
+
+    def __init__(self, chosen: Settings, thread: str | None = None) -> None:
+        from stores.threads import named
+
+        super().__init__(chosen)
+        self._thread = named(thread) if thread else None
 
     @cached_property
     def _loop(self) -> asyncio.Runner:
@@ -96,7 +103,34 @@ class Parts(Library):
             detect=detect,
             brief=lambda: self.endpoint.kind == "embedded",
         )
-        return answer_graph(self.recalling, speaking)
+        return answer_graph(self.recalling, speaking, self._checkpointer)
+
+    @cached_property
+    def _checkpointer(self) -> Any:
+        """What keeps the thread; None without one."""
+        if self._thread is None:
+            return None
+        from stores.threads import threads
+
+        opened = threads(self.settings.data_dir / "threads.db")
+        made = self._loop.run(opened.__aenter__())
+        self._open.callback(lambda: self._loop.run(opened.__aexit__(None, None, None)))
+        return made
+
+    @property
+    def _held(self) -> dict[str, Any]:
+        """How a run of the answer graph is tied to the thread: one checkpoint, at its end."""
+        if self._thread is None:
+            return {}
+        return {"config": {"configurable": {"thread_id": self._thread}}, "durability": "exit"}
+
+    def said(self) -> chat.History:
+        """What was said in the thread before, oldest first."""
+        from stores.threads import said
+
+        if self._thread is None:
+            return []
+        return said(self._loop.run(self.answers.aget_state(self._held["config"])).values)
 
     @cached_property
     def recalls(self) -> CompiledStateGraph[Any, Any, Any, Any]:
@@ -188,7 +222,8 @@ class Parts(Library):
 
         given = {"question": question, "history": convert_to_messages(history)}
         keys = list(Answer.__annotations__)
-        events: Any = graph.astream(given, stream_mode=["custom", "values"], output_keys=keys)
+        held = self._held
+        events: Any = graph.astream(given, stream_mode=["custom", "values"], output_keys=keys, **held)
         whole: Any = {}
         with self._blaming():
             async with aclosing(events):

@@ -16,8 +16,13 @@ from graphs.recall import Recalling, with_recall
 from graphs.state import Answer, Question, State
 
 
-def answer_graph(recalling: Recalling, speaking: nodes.Speaking) -> CompiledStateGraph[Any, Any, Any, Any]:
-    """Question in, Answer out; the words come as custom stream events `{"text": ...}`."""
+def answer_graph(
+    recalling: Recalling, speaking: nodes.Speaking, checkpointer: Any = None
+) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """Question in, Answer out; the words come as custom stream events `{"text": ...}`.
+
+    A checkpointer keeps what was said in each thread, and not what was looked up for it.
+    """
     graph = StateGraph(State, input_schema=Question, output_schema=Answer)
     with_recall(graph, recalling)
     graph.add_node("generate", nodes.generate(speaking))
@@ -26,7 +31,7 @@ def answer_graph(recalling: Recalling, speaking: nodes.Speaking) -> CompiledStat
     graph.add_edge("augment", "generate")
     graph.add_edge("generate", END)
     graph.add_edge("abstain", END)
-    return graph.compile(name="answer")
+    return graph.compile(checkpointer, name="answer")
 
 
 def _found(state: State) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired
+from typing import Annotated, Any, NotRequired
 
 from langchain_core.documents import Document
 from langchain_core.messages import AnyMessage
+from langgraph.channels import UntrackedValue
 from typing_extensions import TypedDict
 
 
@@ -42,4 +43,11 @@ class Answer(TypedDict):
 
 
 class State(Question, Recall, Answer):
-    """Everything that a node may read; each returns only the keys that it sets."""
+    """Everything that a node may read; each returns only the keys that it sets.
+
+    What was found is looked up anew for each question, and no checkpoint keeps it.
+    """
+
+    candidates: Annotated[list[Document], UntrackedValue]
+    passages: Annotated[list[Document], UntrackedValue]
+    context: Annotated[str, UntrackedValue]

@@ -21,12 +21,12 @@ History = list[tuple[str, str]]
 Ask = Callable[[str, History], Generator[str | Mapping[str, Any], None, None]]
 
 
-def talk(ask: Ask, questions: Iterator[str]) -> RecuerdoError | None:
+def talk(ask: Ask, questions: Iterator[str], said: History) -> RecuerdoError | None:
     """Answer each question until one of them says goodbye; a failure costs its question and no more.
 
-    Returns the last failure, if there was one.
+    `said` is what was said before. Returns the last failure, if there was one.
     """
-    history: History = []
+    history = [*said]
     failure: RecuerdoError | None = None
     for line in questions:
         question = line.strip()

@@ -71,7 +71,7 @@ ONE_PLACE = {
     "qdrant_client": {"stores/conversations/server.py"},
     "langchain_qdrant": {"stores/conversations/server.py"},
     "kingfisher_sdk": {"loaders/secrets/redactor.py"},
-    "sqlite3": {"stores/ledger.py", "proxy/journal.py", "proxy/sticky.py"},
+    "sqlite3": {"stores/ledger.py", "stores/threads.py", "proxy/journal.py", "proxy/sticky.py"},
     "aiohttp": {f"proxy/{name}.py" for name in ("own", "relay", "serve", "server")},
     "httptools": {"proxy/line.py"},
     "uvloop": {"proxy/serve.py", "benchmarks/instant.py"},
