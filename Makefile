@@ -14,7 +14,7 @@ INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: chat
 chat: setup ## ask your documents
@@ -23,6 +23,14 @@ chat: setup ## ask your documents
 .PHONY: pull-local
 pull-local: setup ## copy an agent's logs into data/: SRC=~/.vibe/logs/session
 	@$(PY) app.py pull-local $(if $(SRC),"$(SRC)")
+
+.PHONY: pull-s3
+pull-s3: setup ## logs and adapters from S3_URI into data/
+	@$(PY) app.py pull-s3
+
+.PHONY: push
+push: setup ## and from data/ to S3_URI
+	@$(PY) app.py push
 
 .PHONY: ingest
 ingest: setup ## take the logs in data/ into the memory
@@ -121,11 +129,15 @@ doctor: setup ## what works, what does not, and what to do
 
 .PHONY: test
 test: .venv/development ## the whole suite, as CI runs it
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2 --dist loadfile
 
 .PHONY: test-kill
 test-kill: .venv/development ## slow proof: 100 kills during `index`, 200 during `ingest`
 	@KILLS=100 INGEST_KILLS=200 $(PY) -m pytest tests/test_kills.py tests/test_ingest_kills.py -s
+
+.PHONY: test-bucket
+test-bucket: .venv/development ## slow proof: 100 kills during `push` and `pull-s3`
+	@BUCKET_KILLS=100 $(PY) -m pytest tests/bucket/test_bucket_kills.py --timeout 3600 -s
 
 .PHONY: test-damage
 test-damage: .venv/development ## slow proof: 10,000 damaged logs

@@ -28,9 +28,10 @@ except ModuleNotFoundError:
     raise SystemExit(3) from None
 
 import memory_commands
+import over_http
 import proxied
-import served
 import settings
+import synced
 import traces
 from checks import checks
 from errors import BadInput, RecuerdoError
@@ -108,6 +109,7 @@ def index(
 
 
 cli.add_typer(memory_commands.cli)
+cli.add_typer(synced.cli)
 
 
 @cli.command()
@@ -132,7 +134,7 @@ def serve(
     from langserve import add_routes
 
     with Parts(settings.load(serve_host=host, serve_port=port, documents_dir=documents)) as parts:
-        served.serve(parts, add_routes, show.served)
+        over_http.serve(parts, add_routes, show.served)
 
 
 @cli.command()

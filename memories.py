@@ -228,6 +228,16 @@ class Memories:
             what = (kind, self.project(value) if kind == "project" else value)
             return forget(self.collection, self.ledger, self.forgotten, what)
 
+    def heed(self) -> int:
+        """Remove the turns that another machine forgot; how many went."""
+        from stores.lock import held
+        from stores.upkeep import heed
+
+        if self.collection.facts() is None:
+            return 0
+        with held(self.home / "lock", FORGET_WAIT_SECONDS):
+            return len(heed(self.collection, self.ledger, self.forgotten))
+
 
 def _silent(what: str, done: int, total: int) -> None:
     """Progress that nobody watches."""

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import aclosing, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from errors import RecuerdoError
-from library import Library
 from terminal import chat
+from voice import Voice
 
 if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
     from langgraph.graph.state import CompiledStateGraph
 
     from graphs.nodes import Find
     from graphs.recall import Recalling
     from memories import Memories
-    from models.endpoint import Endpoint, Wanted
     from settings import Settings
 
 MEMORY_SPARE = 4  # near-duplicates and the third turn of a session make room
-TRIAL_TOKENS = 80  # a sentence; beyond it the trial model repeats itself
 
 
-class Parts(Library):
+class Parts(Voice):
     """A library that answers; in a thread, what was said is kept."""
 
     def __init__(self, chosen: Settings, thread: str | None = None) -> None:
@@ -40,40 +37,11 @@ class Parts(Library):
         """One event loop for all answers; Ctrl-C cancels what runs on it."""
         return self._open.enter_context(asyncio.Runner())
 
-    @property
-    def wanted(self) -> Wanted:
-        """What the settings ask of the model endpoint."""
-        from models.endpoint import Wanted
-
-        chosen = self.settings
-        key = chosen.openai_api_key.get_secret_value() if chosen.openai_api_key else None
-        return Wanted(chosen.data_dir, chosen.openai_base_url, key, chosen.llm_model, threads=chosen.threads)
-
-    @cached_property
-    def endpoint(self) -> Endpoint:
-        """The model that answers; whoever shows the first answer shows its notice."""
-        from models.endpoint import open_endpoint
-
-        return self._open.enter_context(open_endpoint(self.wanted))
-
-    @property
-    def notice(self) -> str | None:
-        """What a person should know about the model, once it has been chosen."""
-        return self.endpoint.notice if "endpoint" in self.__dict__ else None
-
     def warm(self) -> None:
         """Load what is slow before the first question needs it; a failure is met again there, and told."""
         with suppress(RecuerdoError):
             self.find("warm", 1)
             _ = self.answers, self.chat_model
-
-    @cached_property
-    def chat_model(self) -> BaseChatModel:
-        """The model behind the endpoint."""
-        from models.chat import chat_model
-
-        limit = TRIAL_TOKENS if self.endpoint.kind == "embedded" else None
-        return chat_model(self.endpoint, timeout_seconds=self.settings.llm_timeout_seconds, max_tokens=limit)
 
     @cached_property
     def recalling(self) -> Recalling:
@@ -103,7 +71,8 @@ class Parts(Library):
             detect=detect,
             brief=lambda: self.endpoint.kind == "embedded",
         )
-        return answer_graph(self.recalling, speaking, self._checkpointer)
+        made = answer_graph(self.recalling, speaking, self._checkpointer)
+        return made.with_config(callbacks=self.tracers)
 
     @cached_property
     def _checkpointer(self) -> Any:
@@ -137,7 +106,7 @@ class Parts(Library):
         """The recall graph over the documents."""
         from graphs.recall import recall_graph
 
-        return recall_graph(self.recalling)
+        return recall_graph(self.recalling).with_config(callbacks=self.tracers)
 
     def recall(self, question: str, history: chat.History | None = None) -> dict[str, Any]:
         """What the recall graph finds and keeps for a question."""
@@ -178,7 +147,9 @@ class Parts(Library):
         from graphs.recall import Recalling, recall_graph
         from stores.language import content_words, detect
         from stores.memory import diverse
+        from tracing import hush
 
+        hush()  # what the proxy looks up is never traced
         recalling = Recalling(
             find=find,
             top_k=self.settings.memory_top_k,
@@ -225,7 +196,7 @@ class Parts(Library):
         held = self._held
         events: Any = graph.astream(given, stream_mode=["custom", "values"], output_keys=keys, **held)
         whole: Any = {}
-        with self._blaming():
+        with self.blaming():
             async with aclosing(events):
                 async for mode, event in events:
                     if mode == "custom":
@@ -233,17 +204,3 @@ class Parts(Library):
                     else:
                         whole = event
         yield whole
-
-    @contextmanager
-    def _blaming(self) -> Iterator[None]:
-        """Turn what the endpoint did wrong into one sentence."""
-        try:
-            yield
-        except RecuerdoError:
-            raise
-        except Exception as error:  # each client raises its own kinds; whatever is not theirs passes on
-            from models.chat import failure
-
-            if "endpoint" in self.__dict__ and (blame := failure(error, self.endpoint)):
-                raise blame from error
-            raise

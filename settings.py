@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from errors import BadInput
 
 # Folders of DATA_DIR that are ours; everything else in it may be logs.
-OURS = ("models", "documents", "memory", "adapters", "proxy", "training")
+OURS = ("models", "documents", "memory", "adapters", "proxy", "training", "bucket")
 
 
 class Settings(BaseSettings):
@@ -74,6 +74,22 @@ class Settings(BaseSettings):
     serve_api_key: SecretStr | None = None
     """What callers of LangServe must send."""
 
+    langsmith_tracing: bool = False
+    """Whether LangSmith is told of each answer, without its secrets."""
+    langsmith_endpoint: str = Field("https://api.smith.langchain.com", pattern=r"^https?://[^\s/]+")
+    langsmith_api_key: SecretStr | None = None
+    langsmith_project: str = Field("recuerdo", min_length=1)
+
+    s3_uri: str | None = None
+    """Where `push` and `pull-s3` keep DATA_DIR: s3://bucket/prefix."""
+    aws_endpoint_url: str | None = Field(None, pattern=r"^https?://[^\s/]+")
+    """Unset: Amazon's; else MinIO's or another server's."""
+    aws_region: str | None = None
+    aws_default_region: str | None = None
+    aws_access_key_id: str | None = None
+    aws_secret_access_key: SecretStr | None = None
+    aws_session_token: SecretStr | None = None
+
     embedding_model: str = "sentence-transformers/all-MiniLM-L6-v2"
     threads: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
     """For embedding and for the trial model."""
@@ -98,6 +114,8 @@ def load(**given: Any) -> Settings:
     Raises:
         BadInput: a value or a key that cannot be used, named with the cure.
     """
+    for old in ("LANGCHAIN_TRACING", "LANGCHAIN_HANDLER"):
+        os.environ.pop(old, None)  # LangChain refuses to run a graph where it finds one of them
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""The graphs for LangGraph's own server, which finds them by langgraph.json and makes each when it is asked."""
+"""The graphs for LangGraph's own server, which finds them by langgraph.json, each made when it is asked."""
 
 from __future__ import annotations
 

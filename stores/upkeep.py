@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -104,14 +104,32 @@ def forget(collection: Collection, ledger: Ledger, forgotten: Forgotten, what: t
     one = kind == "id"
     points = collection.fetch([_id(value)], False) if one else _within(collection, _scope(kind, value))
     told = [point["payload"]["metadata"] for point in points]
-    rows = [("identity", turn[name]) for turn in told for name in ("identity", "alike")]
+    rows = [("identity", name) for turn in told for name in _names(turn)]
     forgotten.add(rows if one else [(kind, value), *rows])
+    return _removed(collection, ledger, points)
+
+
+def heed(collection: Collection, ledger: Ledger, forgotten: Forgotten) -> list[str]:
+    """Remove what was forgotten elsewhere, as on another machine; gives the ids of the turns that went."""
+    points = [
+        point
+        for point in _within(collection, {})
+        if forgotten.holds(_names(turn := point["payload"]["metadata"]), turn["sessions"], turn["project"])
+    ]
+    return _removed(collection, ledger, points)
+
+
+def _names(turn: Mapping[str, Any]) -> list[str]:
+    return [turn[name] for name in ("identity", "alike")]
+
+
+def _removed(collection: Collection, ledger: Ledger, points: Sequence[Point]) -> list[str]:
     gone = [point["id"] for point in points]
     if gone:
         collection.delete(gone)
         collection.purge()
         with ledger.writing():
-            ledger.drop(turn["identity"] for turn in told)
+            ledger.drop(point["payload"]["metadata"]["identity"] for point in points)
     return gone
 
 

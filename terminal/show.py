@@ -93,6 +93,16 @@ def pulled(facts: Mapping[str, Any]) -> None:
     problems(facts["problems"], "not copied")
 
 
+def carried(facts: Mapping[str, Any]) -> None:
+    """What went to a bucket or came from one."""
+    way, count = ("pushed", facts["pushed"]) if "pushed" in facts else ("pulled", facts["pulled"])
+    console().print(
+        f"{count} files {way} ({facts['bytes'] / 1e6:.1f} MB), {facts['unchanged']} unchanged, "
+        f"{facts['deleted']} deleted, {facts['seconds']:.1f} s."
+    )
+    problems(facts["problems"], "left out")
+
+
 def memory(facts: Mapping[str, Any]) -> None:
     """What the memory holds, project by project."""
     embedding = facts["embedding"]

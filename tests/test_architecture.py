@@ -11,9 +11,9 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = {"graphs", "loaders", "models", "proxy", "stores", "terminal", "training", "benchmarks"}
+ROOMS = {"bucket", "graphs", "loaders", "models", "proxy", "stores", "terminal", "training", "benchmarks"}
 TOP = {
-    "answering",
+    "questioned",
     "app",
     "checks",
     "errors",
@@ -24,20 +24,36 @@ TOP = {
     "memory_commands",
     "parts",
     "proxied",
-    "served",
+    "over_http",
     "settings",
     "studio",
+    "synced",
     "traces",
+    "tracing",
+    "voice",
 }
 # Who may import what, beside itself and errors. Rooms do not import their siblings.
 MAY_IMPORT = {
-    "app": {"checks", "memory_commands", "parts", "proxied", "served", "settings", "terminal"} | {"traces"},
+    "app": {
+        "checks",
+        "memory_commands",
+        "parts",
+        "proxied",
+        "over_http",
+        "settings",
+        "synced",
+        "terminal",
+        "traces",
+    },
+    "synced": {"bucket", "parts", "settings", "terminal"},
     "memory_commands": {"parts", "settings", "terminal", "traces"},
-    "served": {"answering", "parts", "proxy"},
-    "answering": {"parts"},
+    "over_http": {"questioned", "parts", "proxy"},
+    "questioned": {"parts"},
     "studio": {"parts", "settings"},
     "checks": {"parts", "terminal", "models"},
-    "parts": {"library", "memories", "graphs", "models", "stores", "terminal"},
+    "parts": {"voice", "settings", "memories", "graphs", "models", "stores", "terminal", "tracing"},
+    "voice": {"library", "loaders", "models", "terminal", "tracing"},
+    "tracing": {"models"},
     "proxied": {"lending", "parts", "memories", "graphs", "loaders", "proxy", "settings"},
     "traces": {"proxied", "models", "proxy", "settings"},
     "memories": {"settings", "ingest", "loaders", "stores", "terminal"},
@@ -46,6 +62,7 @@ MAY_IMPORT = {
     "settings": set(),
     "errors": set(),
     "lending": set(),
+    "bucket": {"stores"},
     "graphs": set(),
     "loaders": set(),
     "models": set(),
@@ -61,6 +78,9 @@ MAY_IMPORT = {
 }
 # Each outside library that reaches far is met in one place.
 ONE_PLACE = {
+    "boto3": {"bucket/server.py"},
+    "botocore": {"bucket/server.py"},
+    "langsmith": {"tracing.py"},
     "faiss": {"stores/documents.py", "benchmarks/baselines.py"},
     "langchain_community": {"stores/documents.py"},
     "langserve": {"app.py"},

@@ -21,7 +21,7 @@ def test_every_make_target_that_is_named_exists():
     papers = [README, *(path.read_text() for path in (ROOT / "docs").glob("*.md"))]
     papers += [(ROOT / name).read_text() for name in ("CONTRIBUTING.md", "SECURITY.md")]
     code = "\n".join(line for paper in papers for line in re.findall(r"`[^`]+`|^    .+|^\\$ .+", paper, re.M))
-    for target in set(re.findall(r"\bmake ([a-z][a-z-]*)", code)):
+    for target in set(re.findall(r"\bmake ([a-z][a-z0-9-]*)", code)):
         assert re.search(rf"^{target}:", makefile, re.M), target
 
 
@@ -33,8 +33,8 @@ def test_make_alone_lists_every_target():
 
 
 def test_the_commands_of_the_table_are_those_of_the_program(app):
-    table = set(re.findall(r"`python app\.py (\w+)", README))
-    listed = set(re.findall(r"^  (\w+)  ", app("--help").stdout.split("Commands:")[1], re.M))
+    table = set(re.findall(r"`python app\.py (\w[\w-]*)", README))
+    listed = set(re.findall(r"^  (\w[\w-]*)  ", app("--help").stdout.split("Commands:")[1], re.M))
     assert table == listed
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from answering import Answered
+from questioned import Answered
 from tests import scripted
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from answering import answers
 from errors import BadInput, PartMissing, RecuerdoError, Unsafe
 from parts import Parts
 from proxy.access import Access, Refusal, is_loopback, owners
+from questioned import answers
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
