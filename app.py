@@ -27,6 +27,7 @@ except ModuleNotFoundError:
     )
     raise SystemExit(3) from None
 
+import agent
 import memory_commands
 import over_http
 import proxied
@@ -135,6 +136,14 @@ def serve(
 
     with Parts(settings.load(serve_host=host, serve_port=port, documents_dir=documents)) as parts:
         over_http.serve(parts, add_routes, show.served)
+
+
+@cli.command(name="vibe-config")
+def vibe_config(json: Json = False) -> None:
+    """Print what Vibe's configuration needs, so that it asks the proxy."""
+    with Parts(settings.load()) as parts:
+        text = agent.config(parts)
+    show.as_json({"file": "~/.vibe/config.toml", "toml": text}) if json else show.plain(text)
 
 
 @cli.command()

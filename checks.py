@@ -6,6 +6,8 @@ import shutil
 import sys
 from collections.abc import Iterator
 
+import agent
+import lending
 from errors import PartMissing, StoreFailed
 from parts import Parts
 from terminal.doctor import Check
@@ -24,6 +26,8 @@ def checks(parts: Parts) -> Iterator[Check]:
     yield Check("logs", lambda: _logged(parts), "run `make pull-local`, then `make ingest`", matters=False)
     yield Check("memory", lambda: _remembers(parts), "run `make ingest`", matters=False)
     yield Check("proxy", lambda: _proxied(parts), "run `make proxy` for a coding agent", matters=False)
+    yield Check("agent", lambda: agent.told(parts), "run `python app.py vibe-config`", matters=False)
+    yield Check("GPU", lambda: _lent(parts), "run `python -m training recover`", matters=False)
     yield Check("model endpoint", lambda: _answers(parts), "see the README, “A real model”", matters=False)
 
 
@@ -94,6 +98,12 @@ def _proxied(parts: Parts) -> str:
         raise PartMissing(f"nothing serves at {address}")
     reasons = "; ".join(f"{one['part']}: {one['reason']}" for one in found)
     return f"serves at {address}" + (f", degraded ({reasons})" if reasons else "")
+
+
+def _lent(parts: Parts) -> str:
+    if reason := lending.told(parts.settings.data_dir / lending.JOURNAL):
+        raise PartMissing(reason)
+    return "no training has it"
 
 
 def _answers(parts: Parts) -> str:

@@ -141,6 +141,11 @@ def _url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def plain(text: str) -> None:
+    """Text that is meant for a file, as it is."""
+    sys.stdout.write(text)
+
+
 def explained(facts: Mapping[str, Any]) -> None:
     """What a proxied request was given: the outcome, then every candidate with its scores."""
     out = console()

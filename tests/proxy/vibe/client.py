@@ -16,28 +16,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import agent
+
+FULL = 60_000
 VERSIONS = ("3.0.2", "2.18.4")  # streams its answers; does not
 FOLDER = Path(__file__).resolve().parents[3] / ".venv-vibe"
+# Beside what `app.py vibe-config` says: nothing that asks other servers.
 CONFIG = """\
-active_model = "rag"
 enable_telemetry = false
 enable_update_checks = false
 enable_auto_update = false
 enable_notifications = false
 enable_connectors = false
+{config}
 [experiments]
 enable = false
-[[providers]]
-name = "rag-proxy"
-api_base = "{api_base}"
-api_style = "openai"
-backend = "generic"
-{key}
-[[models]]
-name = "devstral"
-provider = "rag-proxy"
-alias = "rag"
-temperature = 0.2
 """
 
 
@@ -79,8 +72,8 @@ class Client:
     def command(self, *arguments: str) -> list[str]:
         """The command line, with its configuration written; tools run without asking."""
         self.home.mkdir(parents=True, exist_ok=True)
-        key = 'api_key_env_var = "RAG_PROXY_API_KEY"' if self.api_key else ""
-        (self.home / "config.toml").write_text(CONFIG.format(api_base=self.api_base, key=key))
+        config = agent.lines(self.api_base, "devstral", FULL, keyed=bool(self.api_key))
+        (self.home / "config.toml").write_text(CONFIG.format(config=config))
         approval = ["--auto-approve"] if self.version.startswith("3.") else ["--agent", "auto-approve"]
         return [str(FOLDER / self.version / "bin" / "vibe"), *approval, *arguments]
 
