@@ -123,6 +123,7 @@ def proxy(
     chosen = settings.load(rag_proxy_host=host, rag_proxy_port=port, rag_upstream_url=upstream)
     with Parts(chosen) as parts:
         proxied.serve(parts, show.proxy)
+    command_line.leave()  # what takes in logs may be at it
 
 
 @cli.command()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 # gpt-oss writes 【1†source】; some models write [1, 2], [1; 2], [1-3] or [passage 1]. A year is no citation.
-OPENING = "[【"
+OPENING, CLOSING = "[【", "]】"
 CITATION = re.compile(
     r"[\[【]\s*(?:passages?|pasajes?)?\s*(\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)\s*(?:†[^】\]]*)?[\]】]", re.I
 )
@@ -29,13 +29,8 @@ class Citations:
     def feed(self, piece: str) -> str:
         """Take the next piece; give what can be shown now."""
         self._held += piece
-        open_at = max(self._held.rfind(sign) for sign in OPENING)
-        unfinished = open_at >= 0 and not re.search(r"[\]】]", self._held[open_at:])
-        if unfinished and len(self._held) - open_at <= LONGEST:
-            # The space before goes with the citation, in case it is taken out.
-            cut = len(self._held[:open_at].rstrip(" "))
-        else:
-            cut = len(self._held.rstrip(" "))
+        # The space before goes with the citation, in case it is taken out.
+        cut = len(self._held[: _unfinished(self._held)].rstrip(" "))
         ready, self._held = self._held[:cut], self._held[cut:]
         return self._checked(ready)
 
@@ -45,7 +40,9 @@ class Citations:
         return self._checked(ready)
 
     def _checked(self, text: str) -> str:
-        return re.sub(r"( *)" + CITATION.pattern, self._replace, text, flags=re.I)
+        """Until nothing changes: what stood around a citation that was taken out may be one itself."""
+        after = re.sub(r"( *)" + CITATION.pattern, self._replace, text, flags=re.I)
+        return text if after == text else self._checked(after)
 
     def _replace(self, found: re.Match[str]) -> str:
         numbers = _numbers(found[2])
@@ -53,6 +50,17 @@ class Citations:
         self.removed += len(numbers) - len(good)
         self.used.update(good)
         return found[1] + "".join(f"[{number}]" for number in good) if good else ""
+
+
+def _unfinished(text: str) -> int:
+    """Where what may still become a citation begins: the first bracket near the end that is not closed."""
+    opened: list[int] = []
+    for at, sign in enumerate(text):
+        if sign in OPENING:
+            opened.append(at)
+        elif sign in CLOSING and opened:
+            opened.pop()
+    return next((at for at in opened if len(text) - at <= LONGEST), len(text))
 
 
 def support(answer: str, question: str, passages: Sequence[str]) -> int | None:

@@ -56,6 +56,12 @@ def test_streaming_in_pieces_says_the_same_as_all_at_once(parts, passages, rando
     assert all(1 <= int(number) <= passages for number in re.findall(r"\[(\d+)\]", said))
 
 
+@pytest.mark.parametrize("pieces", [["[[2]", "12", "]"], ["[12", "[7]", "]"], ["[1", "[7", "]", "]"]])
+def test_taking_a_citation_out_makes_no_other(pieces):
+    said, _ = check("".join(pieces), 0, pieces)
+    assert said == ""
+
+
 def test_text_without_brackets_is_not_held_back():
     citations = Citations(3)
     assert citations.feed("Three years") == "Three years"
