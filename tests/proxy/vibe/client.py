@@ -16,8 +16,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import agent
-
 FULL = 60_000
 VERSIONS = ("3.0.2", "2.18.4")  # streams its answers; does not
 FOLDER = Path(__file__).resolve().parents[3] / ".venv-vibe"
@@ -71,6 +69,8 @@ class Client:
 
     def command(self, *arguments: str) -> list[str]:
         """The command line, with its configuration written; tools run without asking."""
+        import agent  # what installs the client needs nothing of ours
+
         self.home.mkdir(parents=True, exist_ok=True)
         config = agent.lines(self.api_base, "devstral", FULL, keyed=bool(self.api_key))
         (self.home / "config.toml").write_text(CONFIG.format(config=config))
