@@ -170,7 +170,7 @@ if len(sys.argv) == 3 and heavy & set(sys.modules):
 
 def quiet(*names):
     run = subprocess.run(
-        [sys.executable, "-c", QUIET, str(ROOT), *names],
+        [sys.executable, "-B", "-c", QUIET, str(ROOT), *names],
         cwd=ROOT,
         capture_output=True,
         text=True,
