@@ -92,8 +92,10 @@ def test_a_reply_is_framed_as_scripted(framing, cut, received):
 
 def test_a_reset_is_an_error_for_the_other_side():
     reply = Reply(body=b"ab", framing="chunked", cut="reset")
-    with Upstream(lambda _: reply) as upstream, pytest.raises(ConnectionResetError):
-        exchanged(upstream, b"GET / HTTP/1.1\r\n\r\n")
+    with Upstream(lambda _: reply) as upstream, connected(upstream) as line:
+        line.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            b"".join(iter(lambda: line.recv(65536), b""))
 
 
 @pytest.mark.parametrize("reply", [Reply(hang=True), Reply(body=[b"ab", 60.0, b"cd"], framing="chunked")])
