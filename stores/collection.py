@@ -48,8 +48,8 @@ class Collection(Protocol):
     def facts(self) -> dict[str, Any] | None:
         """What `create` was given; None where there is no collection."""
 
-    def create(self, facts: dict[str, Any], dimension: int) -> None:
-        """Make the collection anew, empty."""
+    def create(self, facts: dict[str, Any], dimension: int, anew: bool = True) -> None:
+        """Make the collection, empty; one that somebody made meanwhile stays, unless it shall be `anew`."""
 
     def upsert(self, points: list[Point]) -> None:
         """Write points; they are found when this returns."""

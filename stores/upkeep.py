@@ -67,11 +67,12 @@ def prepare(
     """
     if clear:
         ledger.begin(CLEARING)
-    if ledger.store() == CLEARING or collection.facts() is None:
+    clearing = ledger.store() == CLEARING
+    if clearing or collection.facts() is None:
         made = embedder()
         embedding = made.fingerprint()
         facts = {"schema": SCHEMA, "id": uuid4().hex, "setting": setting, "embedding": embedding}
-        collection.create(facts, embedding["dimension"])
+        collection.create(facts, embedding["dimension"], clearing)
     store = checked(collection, setting)["id"]
     lost = ledger.store() != store
     if lost:
@@ -92,7 +93,8 @@ def sweep(collection: Collection, ledger: Ledger) -> None:
             turn = ledger.turn(point["payload"]["metadata"]["identity"])
             if turn is not None and turn.point != point["id"]:
                 old.append(point["id"])
-        collection.delete(old)
+        if old:
+            collection.delete(old)
 
 
 def forget(collection: Collection, ledger: Ledger, forgotten: Forgotten, what: tuple[str, str]) -> list[str]:

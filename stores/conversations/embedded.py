@@ -45,8 +45,10 @@ class Embedded(Qdrant):
             raise self._damage
         return None if self._open is None else dict(self._made()["facts"])
 
-    def create(self, facts: dict[str, Any], dimension: int) -> None:
-        """Make it anew; there is none until the facts are written, last of all."""
+    def create(self, facts: dict[str, Any], dimension: int, anew: bool = True) -> None:
+        """Make it; there is none until the facts are written, last of all."""
+        if self._open is not None and not anew:
+            return
         self.close()
         self._damage = None
         self._facts.unlink(missing_ok=True)

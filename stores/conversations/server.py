@@ -51,8 +51,8 @@ class Server(Qdrant):
             "name another one in QDRANT_COLLECTION."
         )
 
-    def create(self, facts: dict[str, Any], dimension: int) -> None:
-        """Make it anew; what somebody else made is never removed."""
+    def create(self, facts: dict[str, Any], dimension: int, anew: bool = True) -> None:
+        """Make it; never removed is what is not ours, and, unless `anew`, what another host just made."""
         self.facts()
         models = self._models
         dense = models.VectorParams(
@@ -61,8 +61,13 @@ class Server(Qdrant):
             multivector_config=models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM),
         )
         sparse = models.SparseVectorParams(modifier=models.Modifier.IDF)
-        self._ask("delete_collection")
-        self._ask("create_collection", {WINDOWS: dense}, {WORDS: sparse}, metadata=facts)
+        if anew:
+            self._ask("delete_collection")
+        try:
+            self._ask("create_collection", {WINDOWS: dense}, {WORDS: sparse}, metadata=facts)
+        except StoreFailed:
+            if self.facts() is None:
+                raise
         for field in INDEXED:
             with warnings.catch_warnings():  # the client's own memory says that it needs no index
                 warnings.simplefilter("ignore", UserWarning)

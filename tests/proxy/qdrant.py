@@ -33,7 +33,9 @@ class Qdrant(Prompt):
         try:
             result = act(self.memory, name, json.loads(received.body or b"{}"))
         except ValueError as error:
-            return Reply(404 if "not found" in str(error) else 400, body=str(error).encode())
+            known = {"not found": 404, "already exists": 409}
+            status = next((status for words, status in known.items() if words in str(error)), 400)
+            return Reply(status, body=str(error).encode())
         told = json.dumps(
             {"result": result, "status": "ok", "time": 0.0}, default=lambda one: one.model_dump()
         )
