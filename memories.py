@@ -127,13 +127,16 @@ class Memories:
             facts = report(listing, self.ledger, intake)
         return facts | {"seconds": round(time.monotonic() - started, 3)}
 
-    def waiting(self, root: Path | None = None) -> dict[str, int]:
-        """How many logs a folder (DATA_DIR without one) holds, how many are new or changed or damaged."""
+    def waiting(self, root: Path | None = None) -> dict[str, Any]:
+        """How many logs a folder (DATA_DIR without one) holds, of each format, new or changed, damaged."""
+        from loaders.vibe.logs import counted
+
         listing = self._listing(root)
         known = self.ledger.sources()
         sources = [known.get(str(log.path)) for log in listing.logs]
         return {
             "logs": len(listing.logs),
+            "formats": counted(listing.logs),
             "waiting": sum(
                 source is None or not source.signature.endswith(log.signature)
                 for log, source in zip(listing.logs, sources, strict=True)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from errors import ModelFailed
 from models import address
 
 if TYPE_CHECKING:
@@ -12,6 +16,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["ollama", "vllm", "openai", "embedded"]
 PATIENCE_SECONDS = 5.0
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,33 @@ class Found:
     models: tuple[str, ...] = ()
     problem: str | None = None
     cure: str | None = None
+    entries: tuple[Mapping[str, Any], ...] = ()
+    """All that the list says of each model."""
+
+
+class Silent(ModelFailed):
+    """A question that was given up; it may still be answered."""
+
+
+def within(seconds: float, ask: Callable[[], Answer]) -> Answer:
+    """What a question brings, given up after so many seconds: a client's own limit counts silence alone.
+
+    Raises:
+        Silent: then. Whatever the question itself raises.
+    """
+    said: Future[Answer] = Future()
+
+    def asking() -> None:
+        try:
+            said.set_result(ask())
+        except Exception as error:  # noqa: BLE001  # raised again by whoever waits
+            said.set_exception(error)
+
+    Thread(target=asking, daemon=True).start()  # left behind, it holds nothing that anybody waits for
+    try:
+        return said.result(seconds)
+    except TimeoutError as error:
+        raise Silent(f"no answer within {seconds:.0f} s") from error
 
 
 def probe(base_url: str, api_key: str | None = None) -> Found:
@@ -74,8 +106,8 @@ def _listed(response: httpx.Response, base: str, kind: Kind) -> Found:
         problem = f"{who}/models answers with status {response.status_code} and no list of models"
         return Found(base, kind, problem=problem, cure="check OPENAI_BASE_URL and the server behind it")
     entries = [entry for entry in body.get("data") or () if isinstance(entry, dict)]
-    models = tuple(str(entry["id"]) for entry in entries if "id" in entry)
-    return Found(base, kind, models)
+    named = [entry for entry in entries if "id" in entry]
+    return Found(base, kind, tuple(str(entry["id"]) for entry in named), entries=tuple(named))
 
 
 def _tells_version(response: httpx.Response) -> bool:

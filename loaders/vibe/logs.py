@@ -2,6 +2,7 @@
 
 import hashlib
 import stat
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,16 @@ from loaders.vibe.single_file import read_file
 from loaders.vibe.tree import Sighting, look_at_file, look_below
 from loaders.vibe.unified import read_unified
 
-__all__ = ["Listing", "Log", "Reading", "list_logs", "read_log"]
+__all__ = ["Listing", "Log", "Reading", "counted", "list_logs", "read_log"]
 
 _READERS = {"1.x": read_file, "2.x": read_folder, "3.x": read_unified, "jsonl": read_chats}
+# No log says which version of its client wrote it; what it looks like tells as much.
+_CLIENTS = {
+    "3.x": "Vibe 2.26 or 3 (unified store)",
+    "2.x": "Vibe 2 (folder)",
+    "1.x": "Vibe 1 (JSON file)",
+    "jsonl": "other clients (JSON lines)",
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,12 @@ def list_logs(root: Path, passed_over: Collection[Path] = ()) -> Listing:
     logs.sort(key=lambda log: log.name)
     problems.sort(key=lambda row: row["file"])
     return Listing(logs, problems)
+
+
+def counted(logs: Iterable[Log]) -> dict[str, int]:
+    """How many logs each client left, the newest first; for a person, who knows it by its version."""
+    kinds = Counter(log.kind for log in logs)
+    return {name: kinds[kind] for kind, name in _CLIENTS.items() if kinds[kind]}
 
 
 def read_log(log: Log, steps: bool = False) -> Reading:

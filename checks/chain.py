@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterator
 
 import agent
-import lending
+from checks import machine, serving
 from errors import PartMissing, StoreFailed
 from parts import Parts
 from terminal.doctor import Check
 
-LEAST_FREE_GB = 1.0
+LEAST_FREE_GB, PATIENCE_SECONDS = 1.0, 15.0
 
 
 def checks(parts: Parts) -> Iterator[Check]:
@@ -27,8 +27,8 @@ def checks(parts: Parts) -> Iterator[Check]:
     yield Check("memory", lambda: _remembers(parts), "run `make ingest`", matters=False)
     yield Check("proxy", lambda: _proxied(parts), "run `make proxy` for a coding agent", matters=False)
     yield Check("agent", lambda: agent.told(parts), "run `python app.py vibe-config`", matters=False)
-    yield Check("GPU", lambda: _lent(parts), "run `python -m training recover`", matters=False)
-    yield Check("model endpoint", lambda: _answers(parts), "see the README, “A real model”", matters=False)
+    yield from machine.checks(parts)
+    yield from serving.checks(parts)
 
 
 def _writable(parts: Parts) -> str:
@@ -72,11 +72,12 @@ def _logged(parts: Parts) -> str:
     waiting = parts.memories.waiting()
     if not waiting["logs"]:
         raise PartMissing(f"no session logs in {parts.settings.data_dir}")
-    detail = f"{waiting['logs']} session logs in {parts.settings.data_dir}"
+    formats = ", ".join(f"{count} of {name}" for name, count in waiting["formats"].items())
+    detail = f"{waiting['logs']} session logs in {parts.settings.data_dir}: {formats}"
     if waiting["damaged"]:
-        detail += f", {waiting['damaged']} of them damaged: `make ingest` names them"
+        detail += f"; {waiting['damaged']} of them damaged: `make ingest` names them"
     if waiting["waiting"]:
-        raise PartMissing(f"{detail}, {waiting['waiting']} new or changed since they were taken in")
+        raise PartMissing(f"{detail}; {waiting['waiting']} new or changed since they were taken in")
     return detail
 
 
@@ -89,30 +90,15 @@ def _remembers(parts: Parts) -> str:
 
 
 def _proxied(parts: Parts) -> str:
-    from models.probe import readiness
+    from models.probe import Silent, readiness, within
 
     chosen = parts.settings
     address = f"http://{chosen.rag_proxy_host}:{chosen.rag_proxy_port}"
-    found = readiness(address)
+    try:
+        found = within(PATIENCE_SECONDS, lambda: readiness(address))
+    except Silent as error:
+        raise PartMissing(f"{address} gives {error}") from error
     if found is None:
         raise PartMissing(f"nothing serves at {address}")
     reasons = "; ".join(f"{one['part']}: {one['reason']}" for one in found)
     return f"serves at {address}" + (f", degraded ({reasons})" if reasons else "")
-
-
-def _lent(parts: Parts) -> str:
-    if reason := lending.told(parts.settings.data_dir / lending.JOURNAL):
-        raise PartMissing(reason)
-    return "no training has it"
-
-
-def _answers(parts: Parts) -> str:
-    from models.probe import probe
-
-    wanted = parts.wanted
-    found = probe(wanted.base_url or wanted.local_url, wanted.api_key)
-    if found.problem is None:
-        return f"{found.kind} at {found.base_url}: {', '.join(found.models) or 'lists no models'}"
-    if wanted.base_url is None:
-        return f"{found.problem}; the embedded trial model will answer"
-    raise PartMissing(f"{found.problem}: {found.cure}")

@@ -1,0 +1,1 @@
+"""What `doctor` looks at: the house, the machine, the model server and its adapters."""
