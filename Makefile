@@ -8,8 +8,11 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && { echo $$python; break; }; done)
 PY := .venv/bin/python
-COMPOSE := LORA_PATH=. LORA_NAME=none LORA_RANK=1 docker compose --profile vllm --profile vllm-lora
+# Compose wants the keys for any service of its file; these need none.
+KEYLESS := QDRANT_API_KEY=- RAG_PROXY_API_KEY=- docker compose
+PROFILES := vllm vllm-lora rag rag-lora rag-cpu ingest finetune
 NEEDS_COMPOSE := docker compose version >/dev/null 2>&1 || { echo "There is no Docker with Compose here: install Docker Engine and its Compose plugin." >&2; exit 3; }
+NEEDS_GPU = test -n "$(GPU)" || { echo "vLLM needs an NVIDIA GPU, and nvidia-smi shows none: \`make rag-cpu\` takes Ollama on the processor." >&2; exit 3; }
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help
@@ -32,17 +35,21 @@ pull-s3: setup ## logs and adapters from S3_URI into data/
 push: setup ## and from data/ to S3_URI
 	@$(PY) app.py push
 
+# Where `make rag` runs, the memory is in its Qdrant, which nobody reaches from outside.
+QDRANT = $(shell command -v docker >/dev/null && $(KEYLESS) --profile rag ps --quiet --status running qdrant 2>/dev/null)
+MEMORY = $(if $(QDRANT),docker compose run --rm -T ingest,$(PY) app.py)
+
 .PHONY: ingest
 ingest: setup ## take the logs in data/ into the memory
-	@$(PY) app.py ingest
+	@$(MEMORY) ingest
 
 .PHONY: ingest-clear
 ingest-clear: setup ## empty the memory, then take the logs in anew
-	@$(PY) app.py ingest --clear
+	@$(MEMORY) ingest --clear
 
 .PHONY: stats
 stats: setup ## what the memory holds
-	@$(PY) app.py stats
+	@$(MEMORY) stats
 
 .PHONY: proxy
 proxy: setup ## a coding agent's prompts with memory, on :11435; UPSTREAM=http://localhost:11434
@@ -81,21 +88,40 @@ train-hf: setup-train ## the same of a Hugging Face data set: DATASET=name
 	@test -n "$(DATASET)" || { echo "Say which data set: make train-hf DATASET=name" >&2; exit 2; }
 	@$(TRAIN) --data "hf:$(DATASET)"
 
+.PHONY: rag
+rag: setup ## Qdrant, vLLM and the proxy in containers; prints what Vibe needs
+	@$(PY) -m training recover
+	@$(PY) app.py rag
+
+.PHONY: rag-lora
+rag-lora: setup ## the same with an adapter that was proven there: ADAPTER=the newest
+	@$(NEEDS_COMPOSE)
+	@$(NEEDS_GPU)
+	@$(PY) -m training serve $(if $(ADAPTER),--adapter "$(ADAPTER)")
+	@$(PY) app.py rag --model vllm-lora
+
+.PHONY: rag-cpu
+rag-cpu: setup ## the same with Ollama on the processor: LLM_MODEL=gpt-oss:20b
+	@$(PY) app.py rag --model ollama
+
 .PHONY: vllm
 vllm: setup ## the model on the GPU, on :11434, in the place of any other
 	@$(PY) -m training recover
 	@$(NEEDS_COMPOSE)
-	@$(COMPOSE) stop vllm-lora
-	@$(COMPOSE) up --detach vllm
+	@$(NEEDS_GPU)
+	@$(KEYLESS) --profile vllm-lora stop vllm-lora
+	@$(KEYLESS) --profile vllm up --detach vllm
 
 .PHONY: vllm-lora
 vllm-lora: setup ## the same with an adapter, and a proof that it acts: ADAPTER=the newest
+	@$(NEEDS_COMPOSE)
+	@$(NEEDS_GPU)
 	@$(PY) -m training serve $(if $(ADAPTER),--adapter "$(ADAPTER)")
 
 .PHONY: down
 down: ## stop the containers
 	@$(NEEDS_COMPOSE)
-	@$(COMPOSE) down
+	@$(KEYLESS) $(PROFILES:%=--profile %) down
 
 .PHONY: setup
 setup: .venv/run-time ## what the program needs, without torch

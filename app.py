@@ -17,7 +17,7 @@ import threading
 from collections.abc import Generator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 try:
     import typer
@@ -28,17 +28,19 @@ except ModuleNotFoundError:
     raise SystemExit(3) from None
 
 import agent
+import contained
 import memory_commands
 import over_http
 import proxied
 import settings
 import synced
 import traces
-from checks import checks
+from checks.chain import checks
 from errors import BadInput, RecuerdoError
 from parts import Parts
 from terminal import chat, command_line, doctor, show
 from terminal.options import Json, worded
+from terminal.progress import Bar
 
 cli = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 Folder = Annotated[Path | None, typer.Option("--documents", help="The folder of PDF and TXT files.")]
@@ -124,6 +126,20 @@ def proxy(
     with Parts(chosen) as parts:
         proxied.serve(parts, show.proxy)
     command_line.leave()  # what takes in logs may be at it
+
+
+@cli.command()
+def rag(
+    model: Annotated[
+        Literal["vllm", "vllm-lora", "ollama"], typer.Option(help="Which container answers.")
+    ] = "vllm",
+    seconds: Annotated[float, typer.Option(help="How long the proxy may take, its model being there.")] = 120,
+    json: Json = False,
+) -> None:
+    """Start Qdrant, a model and the proxy in containers, and say what Vibe has to be told."""
+    with Bar() as bar:
+        facts = contained.start(settings.load(), model, seconds, bar)
+    show.as_json(facts) if json else show.started(facts)
 
 
 @cli.command()

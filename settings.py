@@ -90,6 +90,15 @@ class Settings(BaseSettings):
     aws_secret_access_key: SecretStr | None = None
     aws_session_token: SecretStr | None = None
 
+    recuerdo_user: str | None = Field(None, pattern=r"^\d+:\d+$")
+    """Whose files the containers write, as UID:GID. This and what follows is for docker-compose.yml."""
+    vllm_image: str | None = None
+    vllm_model: str | None = None
+    vllm_tool_parser: str | None = None
+    hf_cache: Path | None = None
+    """Where the model hub's downloads are kept on the host."""
+    hf_token: SecretStr | None = None
+
     embedding_model: str = "sentence-transformers/all-MiniLM-L6-v2"
     threads: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
     """For embedding and for the trial model."""

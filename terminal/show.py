@@ -130,6 +130,19 @@ def proxy(host: str, port: int) -> None:
     sys.stdout.flush()
 
 
+def started(facts: Mapping[str, Any]) -> None:
+    """What serves in containers, and the three lines that make Vibe ask it."""
+    models = ", ".join(facts["models"]) or "the model server"
+    plain(
+        f"{models} with memory, at {facts['address']}. For Vibe:\n\n"
+        "# ~/.vibe/config.toml, in [[providers]]; all of it: python app.py vibe-config\n"
+        f'api_base = "{facts["address"]}"\n'
+        'api_key_env_var = "RAG_PROXY_API_KEY"\n'
+        "# ~/.vibe/.env\n"
+        f"RAG_PROXY_API_KEY={facts['key']}\n"
+    )
+
+
 def served(host: str, port: int) -> None:
     """The line that says that questions may be asked over HTTP."""
     url = _url(host, port)

@@ -11,11 +11,11 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = {"bucket", "graphs", "loaders", "models", "proxy", "stores", "terminal", "training", "benchmarks"}
+ROOMS = {"bucket", "checks", "graphs", "loaders", "models", "proxy", "stores", "terminal", "training", "benchmarks"}
 TOP = {
     "questioned",
     "app",
-    "checks",
+    "contained",
     "errors",
     "ingest",
     "lending",
@@ -37,6 +37,7 @@ TOP = {
 MAY_IMPORT = {
     "app": {
         "checks",
+        "contained",
         "memory_commands",
         "parts",
         "proxied",
@@ -47,12 +48,13 @@ MAY_IMPORT = {
         "traces",
         "agent",
     },
+    "contained": {"models", "settings", "terminal", "training"},
     "synced": {"bucket", "parts", "settings", "terminal"},
     "memory_commands": {"parts", "settings", "terminal", "traces"},
     "over_http": {"questioned", "parts", "proxy"},
     "questioned": {"parts"},
     "studio": {"parts", "settings"},
-    "checks": {"lending", "parts", "terminal", "models", "agent"},
+    "checks": {"agent", "lending", "models", "parts", "terminal", "training"},
     "agent": {"models", "parts", "proxied", "proxy"},
     "parts": {"voice", "settings", "memories", "graphs", "models", "stores", "terminal", "tracing"},
     "voice": {"library", "loaders", "models", "terminal", "tracing"},

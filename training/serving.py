@@ -19,6 +19,8 @@ from training import keys, probing, programs, recipe
 ROOT = Path(__file__).resolve().parents[1]
 SERVICE, ALONE = "vllm-lora", "vllm"
 COMPOSE = ("docker", "compose", "--profile", SERVICE, "--profile", ALONE)
+# Compose wants them for any service of its file; these two have none.
+KEYLESS = {"QDRANT_API_KEY": "-", "RAG_PROXY_API_KEY": "-"}
 # vLLM's name for how each family writes a tool call.
 PARSERS = {"devstral": "mistral", "gpt-oss": "openai", "smollm2": "hermes"}
 PAUSE_SECONDS, SOON_SECONDS = 1.0, 20.0
@@ -97,7 +99,7 @@ def _given(adapter: Path, cache: Path) -> dict[str, str]:
 
 def _compose(words: list[str], told: dict[str, str]) -> None:
     """Run Compose, which shows its own progress: an image may have to be fetched."""
-    program = ["env", *(f"{name}={value}" for name, value in told.items()), *COMPOSE, *words]
+    program = ["env", *(f"{name}={value}" for name, value in (KEYLESS | told).items()), *COMPOSE, *words]
     done = subprocess.run(program, cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
         raise PartMissing(f"`docker compose {' '.join(words)}` failed: see above.")

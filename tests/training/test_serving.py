@@ -21,7 +21,7 @@ import json, os, pathlib, sys
 named = {name: value for name, value in os.environ.items() if name.startswith(("LORA_", "VLLM_"))}
 with (pathlib.Path(__file__).parent / "calls.jsonl").open("a") as out:
     print(json.dumps([sys.argv[1:], named]), file=out)
-sys.exit("up" in sys.argv and "LORA_PATH" not in named)
+sys.exit(sys.argv[-1] == "vllm-lora" and "up" in sys.argv and "LORA_PATH" not in named)
 """
 
 
@@ -144,24 +144,37 @@ def test_what_is_missing_is_one_sentence(training, adapter, docker, missing):
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("target", ["vllm", "down"])
-def test_make_says_it_too_and_lets_one_model_make_room_for_the_other(docker, target, tmp_path):
-    def made():
+@pytest.fixture
+def made(docker, tmp_path):
+    docker.put("nvidia-smi", "print('GPU 0: NVIDIA L40S (UUID: GPU-0)')\n")
+
+    def run(target):
         path = {"PATH": f"{docker.folder}:/usr/bin:/bin", "DATA_DIR": str(tmp_path), "HOME": str(tmp_path)}
         return subprocess.run(
             ["/usr/bin/env", "make", target], cwd=ROOT, env=path, capture_output=True, text=True, check=False
         )
 
-    done = made()
+    return run
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [("vllm", [["stop", "vllm-lora"], ["--detach", "vllm"]]), ("down", [["finetune", "down"]])],
+)
+def test_make_says_it_too_and_lets_one_model_make_room_for_the_other(made, docker, target, told):
+    done = made(target)
     assert done.returncode == 0, done.stderr
-    words = [words[-2:] for words, _ in _calls(docker)][1:]
-    assert (
-        words
-        == {"vllm": [["stop", "vllm-lora"], ["--detach", "vllm"]], "down": [["vllm-lora", "down"]]}[target]
-    )
+    assert [words[-2:] for words, _ in _calls(docker)][1:] == told
     docker.put("docker", "import sys; sys.exit(1)")
-    done = made()
-    assert "no Docker with Compose" in done.stderr
+    assert "no Docker with Compose" in made(target).stderr
+
+
+@pytest.mark.parametrize("target", ["vllm", "vllm-lora", "rag-lora"])
+def test_without_a_gpu_make_starts_no_model(made, docker, target):
+    docker.put("nvidia-smi", "raise SystemExit(9)\n")
+    done = made(target)
+    assert "vLLM needs an NVIDIA GPU" in done.stderr
+    assert all("up" not in words and "stop" not in words for words, _ in _calls(docker))
 
 
 def test_a_server_is_not_started_while_a_training_has_the_gpu(training, adapter, docker, tmp_path):
