@@ -186,6 +186,10 @@ test-proxy: .venv/development ## slow proof: 10,000 requests and streams, 1,000 
 	@PROXY_CASES=10000 BUDGET_CASES=10000 OWNER_QUERIES=10000 FAULT_REQUESTS=1000 DISCONNECTS=200 \
 		$(PY) -m pytest tests/proxy --timeout 3600 -s
 
+.PHONY: test-hosts
+test-hosts: .venv/development ## slow proof: two proxies, one store, 200 clients
+	@CLIENTS=200 ROUNDS=20 $(PY) -m pytest tests/proxy/test_two_proxies.py --timeout 3600 -s
+
 .PHONY: soak
 soak: .venv/development ## slow proof: 30 minutes of load with faults
 	@$(PY) -m tests.proxy.soak --minutes 30
@@ -205,6 +209,7 @@ bench: setup ## measure; with DATA=folder (squad2_dev, xquad, locomo) retrieval 
 	@$(PY) -m benchmarks.recall
 	@$(PY) -m benchmarks.prefix
 	@$(PY) -m benchmarks.proxy
+	@$(PY) -m benchmarks.scale --memories 100000
 	@for set in $(if $(DATA),$(wildcard $(DATA)/locomo/*.json)); do $(PY) -m benchmarks.memory --data $$set || exit; done
 	@for set in $(if $(DATA),$(wildcard $(DATA)/squad2_dev $(DATA)/xquad/*.json)); do $(PY) -m benchmarks.documents --data $$set || exit; done
 

@@ -168,7 +168,8 @@ class Parts(Voice):
         from graphs.nodes import remembered
 
         scope = {"project": project and self.memories.project(project), "exclude_session": exclude_session}
-        found = self.recalls_turns(self.memories.find).invoke({"question": question, "scope": scope})
+        graph = self.recalls_turns(self.memories.find).with_config(callbacks=self.tracers)
+        found = graph.invoke({"question": question, "scope": scope})
         return [remembered(turn) for turn in found["passages"]]
 
     def ask(

@@ -61,7 +61,11 @@ class Voice(Library):
             endpoint=chosen.langsmith_endpoint,
             project=chosen.langsmith_project,
             api_key=key.get_secret_value() if key else None,
-            facts={"top_k": chosen.documents_top_k, "min_score": chosen.min_score},
+            facts={
+                "top_k": chosen.documents_top_k,
+                "memory_top_k": chosen.memory_top_k,
+                "min_score": chosen.min_score,
+            },
         )
         asked = wanted if chosen.langsmith_tracing else None
         return self._open.enter_context(traced(asked, self._redacted, show.note))

@@ -11,7 +11,18 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = {"bucket", "checks", "graphs", "loaders", "models", "proxy", "stores", "terminal", "training", "benchmarks"}
+ROOMS = {
+    "bucket",
+    "checks",
+    "graphs",
+    "loaders",
+    "models",
+    "proxy",
+    "stores",
+    "terminal",
+    "training",
+    "benchmarks",
+}
 TOP = {
     "questioned",
     "app",
