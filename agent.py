@@ -19,7 +19,7 @@ FULL = 0.8
 def config(parts: Parts) -> str:
     """The lines for `~/.vibe/config.toml` that make Vibe ask the proxy, in TOML."""
     chosen = parts.settings
-    base = f"http://{_host(chosen.rag_proxy_host)}:{chosen.rag_proxy_port}/v1"
+    base = f"http://{host(chosen.rag_proxy_host)}:{chosen.rag_proxy_port}/v1"
     room = chosen.max_model_len - chosen.rag_max_tokens
     return lines(base, _model(parts), int(FULL * room), keyed=bool(chosen.rag_proxy_api_key))
 
@@ -93,7 +93,7 @@ def _model(parts: Parts) -> str:
     return found or DEFAULT_MODEL
 
 
-def _host(host: str) -> str:
+def host(host: str) -> str:
     """What an agent on this machine calls the address."""
     plain = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104  # where it is asked, not where we listen
     return f"[{plain}]" if ":" in plain else plain

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from errors import PartMissing
+from proxy.access import first_key
 from training.machine import known_to_driver
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def start(chosen: Settings, model: str, seconds: float, bar: Bar) -> dict[str, A
     must_have_docker()
     if way.gpu:
         must_have_gpu(chosen)
-    key = kept(chosen, KEPT).split(",")[0].rpartition(":")[2]
+    key = first_key(kept(chosen, KEPT))
     others = [name for other in WAYS.values() if other is not way for name in (other.model, other.proxy)]
     every = [word for one in WAYS.values() for word in ("--profile", one.profile)]
     compose(chosen, [*every, "stop", *others])

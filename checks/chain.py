@@ -10,6 +10,7 @@ import agent
 from checks import machine, serving
 from errors import PartMissing, StoreFailed
 from parts import Parts
+from proxy.access import first_key
 from terminal.doctor import Check
 
 LEAST_FREE_GB, PATIENCE_SECONDS = 1.0, 15.0
@@ -93,9 +94,10 @@ def _proxied(parts: Parts) -> str:
     from models.probe import Silent, readiness, within
 
     chosen = parts.settings
-    address = f"http://{chosen.rag_proxy_host}:{chosen.rag_proxy_port}"
+    address = f"http://{agent.host(chosen.rag_proxy_host)}:{chosen.rag_proxy_port}"
+    key = first_key(chosen.rag_proxy_api_key.get_secret_value()) if chosen.rag_proxy_api_key else None
     try:
-        found = within(PATIENCE_SECONDS, lambda: readiness(address))
+        found = within(PATIENCE_SECONDS, lambda: readiness(address, key))
     except Silent as error:
         raise PartMissing(f"{address} gives {error}") from error
     if found is None:

@@ -73,12 +73,15 @@ def probe(base_url: str, api_key: str | None = None) -> Found:
         return Found(base, problem=problem, cure="start the server there, or correct OPENAI_BASE_URL")
 
 
-def readiness(address: str) -> list[dict[str, str]] | None:
+def readiness(address: str, api_key: str | None = None) -> list[dict[str, str]] | None:
     """What a proxy of ours at an address lacks at present; None where none serves."""
     import httpx
 
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     try:
-        told = httpx.get(f"{address}/ready", timeout=PATIENCE_SECONDS, trust_env=False).json()
+        told = httpx.get(
+            f"{address}/ready", headers=headers, timeout=PATIENCE_SECONDS, trust_env=False
+        ).json()
         return [{"part": str(one["part"]), "reason": str(one["reason"])} for one in told["degraded"]]
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
         return None

@@ -58,6 +58,11 @@ def owners(configured: str | None) -> dict[bytes, str]:
     return found
 
 
+def first_key(configured: str) -> str:
+    """The first of the keys, for whoever asks a proxy of the same settings."""
+    return configured.partition(",")[0].strip().rpartition(":")[2]
+
+
 def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "replace")).digest()
 

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -30,6 +31,24 @@ def test_the_lines_are_toml_that_names_the_proxy_and_the_served_model(app, tmp_p
     assert told["providers"][0]["api_key_env_var"] == "RAG_PROXY_API_KEY"
     assert told["providers"][0]["api_base"] == "http://127.0.0.1:11435/v1"
     assert told["models"][0]["name"].startswith("mistralai/Devstral")
+
+
+def test_doctor_asks_a_proxy_in_a_container_with_its_key(app):
+    """From there a caller on this machine is not a caller on loopback."""
+    ready = {
+        "/ready": (200, {"status": "degraded", "degraded": [{"part": "memory", "reason": "nothing yet"}]})
+    }
+    with scripted.server(paths=ready) as proxy:
+        port = str(urlsplit(proxy.url).port)
+        found = checks(
+            app,
+            "proxy",
+            RAG_PROXY_HOST="0.0.0.0",  # noqa: S104
+            RAG_PROXY_PORT=port,
+            RAG_PROXY_API_KEY="ana:first,ben:second",
+        )
+    assert (found["ok"], "memory: nothing yet" in found["detail"]) == (True, True)
+    assert proxy.requests[0].headers["authorization"] == "Bearer first"
 
 
 @pytest.mark.parametrize(

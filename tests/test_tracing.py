@@ -96,12 +96,12 @@ def test_a_search_is_traced_too(app, pump_folder):
 
 
 def test_what_past_sessions_are_asked_is_traced_too(app, data_dir):
-    told = [{"role": "user", "content": "Which port has the proxy?"}, {"role": "assistant", "content": "11435."}]
+    told = [{"role": "user", "content": "Which port?"}, {"role": "assistant", "content": "11435."}]
     (data_dir / "log.jsonl").write_text(json.dumps({"messages": told}) + "\n")
     app("ingest")
     with trace_server.server() as langsmith:
         chosen = {"LANGSMITH_TRACING": "true", "LANGSMITH_ENDPOINT": langsmith.url}
-        hits = json.loads(app("recall", "Which port has the proxy?", "--json", **chosen).stdout)["hits"]
+        hits = json.loads(app("recall", "Which port?", "--json", **chosen).stdout)["hits"]
     assert (langsmith.root["name"], langsmith.children(langsmith.root)) == ("recall", STEPS[:3])
     assert langsmith.root["extra"]["metadata"]["scores"] == [hit["score"] for hit in hits]
 
