@@ -103,7 +103,8 @@ def test_what_past_sessions_are_asked_is_traced_too(app, data_dir):
         chosen = {"LANGSMITH_TRACING": "true", "LANGSMITH_ENDPOINT": langsmith.url}
         hits = json.loads(app("recall", "Which port?", "--json", **chosen).stdout)["hits"]
     assert (langsmith.root["name"], langsmith.children(langsmith.root)) == ("recall", STEPS[:3])
-    assert langsmith.root["extra"]["metadata"]["scores"] == [hit["score"] for hit in hits]
+    (hit,) = hits
+    assert langsmith.root["extra"]["metadata"]["scores"] == [hit["score"]]
 
 
 @pytest.mark.parametrize(
