@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 ROOT, KEPT = Path(__file__).resolve().parent, Path(".env")
 PAUSE_SECONDS, ASKED_SECONDS = 0.5, 20.0
-WEIGHTS_GB = 24.9
+# Those of Devstral Small 2 in FP8, and what docker-compose.yml lets vLLM have of the memory.
+WEIGHTS_GB, SHARE = 24.9, 0.95
 OLLAMA_MODEL = "gpt-oss:20b"
 
 
@@ -121,11 +122,16 @@ def must_have_gpu(chosen: Settings) -> None:
     if not gpus:
         raise PartMissing(f"vLLM needs an NVIDIA GPU, and `nvidia-smi` shows none: {cure}.")
     largest = max(gpus, key=lambda gpu: gpu.total_gb)
-    if chosen.vllm_model is None and largest.total_gb < WEIGHTS_GB:
+    if chosen.vllm_model is None and not holds_weights(largest.total_gb):
         raise PartMissing(
             f"The weights of Devstral Small 2 alone take {WEIGHTS_GB} GB, and {largest.name} has "
             f"{largest.total_gb:.1f}: set VLLM_MODEL to a smaller model, or take a GPU with 48 GB; {cure}."
         )
+
+
+def holds_weights(gb: float) -> bool:
+    """Whether a GPU of that memory has room for the model that `make rag` serves, before any context."""
+    return SHARE * gb >= WEIGHTS_GB
 
 
 def compose(chosen: Settings, words: Sequence[str]) -> None:
@@ -139,17 +145,9 @@ def compose(chosen: Settings, words: Sequence[str]) -> None:
     told = {"DATA_DIR": str(home)}
     if (vibe := chosen.vibe_home.expanduser().absolute()).is_dir():
         told["VIBE_HOME"] = str(vibe)
-    every = (
-        [word for way in WAYS.values() for word in ("--profile", way.profile)] if words[0] == "stop" else []
-    )
-    program = [
-        "env",
-        *(f"{name}={value}" for name, value in told.items()),
-        "docker",
-        "compose",
-        *every,
-        *words,
-    ]
+    file = ["--env-file", str(KEPT.absolute())] if KEPT.exists() else []  # what our own settings read
+    given = (f"{name}={value}" for name, value in told.items())
+    program = ["env", *given, "docker", "compose", *file, *words]
     done = subprocess.run(program, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=2, check=False)
     if done.returncode:
         raise PartMissing(f"`docker compose {' '.join(words)}` failed: see above.")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import lending
 from checks.told import Told, looked
+from contained import WEIGHTS_GB, holds_weights
 from errors import PartMissing
 from parts import Parts
 from terminal.doctor import Check
@@ -17,8 +18,7 @@ from terminal.doctor import Check
 PORT = 11434
 GPUS = ("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits")
 SECONDS, CONNECT_SECONDS, PROBE_SECONDS = 10.0, 2.0, 15.0
-WEIGHTS_GB, AMPLE_GB = 24.9, 40.0
-SHARE = 0.95  # of the memory, what docker-compose.yml lets vLLM have
+AMPLE_GB = 40.0
 NAMES = {"ollama": "Ollama", "vllm": "vLLM", "openai": "a model server", "": "no model server"}
 NO_GPU = (
     "no NVIDIA GPU: Ollama or the trial model on the processor; "
@@ -44,7 +44,7 @@ def gpu(journal: Path) -> Told:
         return Told(NO_GPU, "see the README, “You have Ollama”")
     named = ", ".join(f"{name} ({f'{size:.1f} GB' if size else 'memory not told'})" for name, size in found)
     most = max(size or AMPLE_GB for _, size in found)
-    if SHARE * most < WEIGHTS_GB:
+    if not holds_weights(most):
         fix = "use Ollama with a model that fits: see the README, “You have Ollama”"
         return Told(f"{named}: the {WEIGHTS_GB} GB of Devstral's FP8 weights do not fit", fix)
     little = f"; Devstral's FP8 weights alone take {WEIGHTS_GB} GB" if most < AMPLE_GB else ""

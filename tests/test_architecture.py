@@ -65,7 +65,7 @@ MAY_IMPORT = {
     "over_http": {"questioned", "parts", "proxy"},
     "questioned": {"parts"},
     "studio": {"parts", "settings"},
-    "checks": {"agent", "lending", "models", "parts", "proxy", "terminal", "training"},
+    "checks": {"agent", "contained", "lending", "models", "parts", "proxy", "terminal", "training"},
     "agent": {"models", "parts", "proxied", "proxy"},
     "parts": {"voice", "settings", "memories", "graphs", "models", "stores", "terminal", "tracing"},
     "voice": {"library", "loaders", "models", "terminal", "tracing"},

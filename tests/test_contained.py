@@ -94,6 +94,8 @@ def test_the_first_use_makes_keys_starts_all_and_prints_three_lines(rag, docker,
         f"RAG_PROXY_API_KEY={kept['RAG_PROXY_API_KEY']}",
     ]
     assert MODEL in done.stdout
+    told = json.loads((docker.folder / "calls.jsonl").read_text().splitlines()[-1])[0]
+    assert told[1:3] == ["--env-file", str(tmp_path / ".env")]
     assert behind.requests[-1].headers["authorization"] == f"Bearer {kept['RAG_PROXY_API_KEY']}"
 
 
