@@ -13,6 +13,14 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("RECUERDO_SHARED", ROOT.parent / "shared"))
 
 
+# Begun first, so that no worker is left with one of them when the other has nothing more to do.
+LONG = {"test_processes.py", "test_two_proxies.py", "test_readme_commands.py", "test_smoke.py"}
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 @pytest.fixture(scope="session")
 def model_cache(tmp_path_factory) -> Path:
     """Where the assembled embedding model lies for this run."""
