@@ -8,16 +8,6 @@ from terminal.progress import Bar
 ROW = {"added_p50_ms", "added_p95_ms", "requests_per_second", "cpu_ms_per_request", "rss_mb", "method"}
 
 
-@pytest.fixture
-def home(tmp_path, model_cache, embedder, monkeypatch):
-    """A folder for a measurement, whose settings know the embedding model of this run."""
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "models").symlink_to(model_cache)
-    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("THREADS", "1")  # on a busy machine faster than two that wait for each other
-    return tmp_path / "measured"
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(300)  # the trial model reads some 3,000 tokens, on however busy a machine
 def test_the_prefix_benchmark_finds_that_the_proxy_reads_the_least_anew(home):
