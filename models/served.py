@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import httpx
 
 SECONDS = 5.0  # of silence
-CALL_TOKENS, EXCERPT = 256, 160
+CALL_TOKENS, EXCERPT = 512, 160
 TOOL = "read_file"
 PROMPT = f"Read the file notes.txt: call the tool {TOOL}. Do not answer in words."
 # How models write a call where no parser takes it out of their text.

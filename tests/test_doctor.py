@@ -97,7 +97,7 @@ def test_a_served_model_is_well_from_its_name_to_its_context(found):
     ok(rows["context"], "81920")
     ok(rows["adapter"], "make train")
     (asked,) = [one.body for one in server.requests if one.method == "POST"]
-    assert (asked["temperature"], asked["max_tokens"], asked["tool_choice"]) == (0, 256, "auto")
+    assert (asked["temperature"], asked["max_tokens"], asked["tool_choice"]) == (0, 512, "auto")
     assert asked["tools"][0]["function"]["name"] == "read_file"
 
 

@@ -24,7 +24,7 @@ def test_the_prefix_benchmark_finds_that_the_proxy_reads_the_least_anew(home):
 
 @pytest.mark.slow
 def test_the_proxy_benchmark_measures_every_method_side_by_side(home):
-    plan = proxy.Plan(seconds=0.3, turns=30, streams=20, litellm=home / "absent")
+    plan = proxy.Plan(seconds=1.0, turns=30, streams=20, litellm=home / "absent")
     with Bar() as bar:
         facts = proxy.measure(plan, home, bar)
     rows = {row["method"]: row for row in facts["rows"]}
