@@ -135,7 +135,8 @@ def started(facts: Mapping[str, Any]) -> None:
     models = ", ".join(facts["models"]) or "the model server"
     plain(
         f"{models} with memory, at {facts['address']}. For Vibe:\n\n"
-        "# ~/.vibe/config.toml, in [[providers]]; all of it: python app.py vibe-config\n"
+        "# ~/.vibe/config.toml, in [[providers]] (all of it: python app.py vibe-config); on another machine\n"
+        "# than this one, its name in the place of localhost\n"
         f'api_base = "{facts["address"]}"\n'
         'api_key_env_var = "RAG_PROXY_API_KEY"\n'
         "# ~/.vibe/.env\n"
