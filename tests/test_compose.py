@@ -40,7 +40,10 @@ def compose(*words, **environment):
     )  # fmt: skip
 
 
-HAS_COMPOSE = subprocess.run([*COMPOSE, "version"], capture_output=True, check=False).returncode == 0
+HAS_COMPOSE = (
+    bool(shutil.which(COMPOSE[0]))
+    and not subprocess.run([*COMPOSE, "version"], capture_output=True, check=False).returncode
+)
 
 
 def test_the_services_are_those_that_were_asked_for():
