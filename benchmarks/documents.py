@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,8 +36,7 @@ def measure(asked: questions.QuestionSet, chosen: settings.Settings) -> list[dic
     passages = split(texts, chosen.chunk_size, chosen.chunk_overlap)
     embedder = load_embedder(chosen.embedding_model, chosen.data_dir / "models", chosen.threads)
     with Bar() as bar:
-        done = iter(range(1, 10**9))
-        corpus = embed(passages, embedder, lambda _: bar("embedding", next(done), len(passages)))
+        corpus = embed(passages, embedder, partial(bar, "embedding"))
         plain, bm25 = baselines.plain(passages, embedder), baselines.bm25(passages)
         methods = {
             "plain": plain,

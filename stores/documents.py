@@ -1,4 +1,7 @@
-"""The passages of a folder as a LangChain vector store: FAISS and BM25 in memory, fused into one order."""
+"""The passages of a folder as a LangChain vector store: FAISS and BM25+ in memory, fused into one order.
+
+Both find candidates; what orders them is told in docs/retrieval.md.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +17,22 @@ from langchain_core.vectorstores import VectorStore
 
 from stores.corpus import Corpus, embed
 from stores.embeddings import Embedder, Vectors
-from stores.language import detect
 from stores.lexical import Lexical
-from stores.ranking import POOL, best, relevance
+from stores.ranking import POOL, Evidence, Weights, best, weighed
+from stores.runs import Numbers, Runs, Scores
 
 
 class Documents(VectorStore):
     """Search over passages: dense and lexical, fused into one relevance, with the cosine kept beside it."""
 
-    def __init__(self, embedder: Embedder, corpus: Corpus, lexical: Lexical) -> None:
+    def __init__(
+        self, embedder: Embedder, corpus: Corpus, lexical: Lexical, weights: Weights | None = None
+    ) -> None:
         self._embedder = embedder
         self._corpus = corpus
         self._lexical = lexical
-        self._first = np.cumsum([0, *corpus.windows])
+        self._weights = weights or Weights()
+        self._windows, self._pieces = Runs(corpus.windows), Runs(corpus.pieces)
         self._dense = _faiss(embedder, corpus)
 
     @classmethod
@@ -39,17 +45,26 @@ class Documents(VectorStore):
         return len(self._corpus.passages)
 
     def find(self, question: str, k: int) -> list[Document]:
-        """The k most relevant passages; metadata gains `score` (the cosine) and `relevance` (fused, 0..1)."""
+        """The k most relevant passages; metadata gains `relevance` (fused, 0..1) and what it came from.
+
+        `score` is the cosine of the best window, `piece` that of the best piece, `cover` how much of the
+        question's words one piece holds.
+        """
         if not self._corpus.passages:
             return []
         vector = self._embedder.query(question)
-        words = self._lexical.scores(question)
-        near = self._dense.similarity_search_with_score_by_vector(vector.tolist(), k=POOL)
-        candidates = sorted({int(document.id) for document, _ in near} | set(best(words, POOL)))
-        cosines = np.array([self._cosine(vector, candidate) for candidate in candidates], np.float32)
-        fused = relevance(cosines, words[candidates], detect(question))
-        found = (self._hit(candidates[at], cosines[at], fused[at]) for at in best(fused, len(candidates)))
-        return _distinct(found, k)
+        asked = self._lexical.read(question)
+        words = self._lexical.scores(asked)
+        candidates = self._candidates(vector, words)
+        evidence = Evidence(
+            window=self._windows.best(candidates, lambda rows: self._corpus.vectors[rows] @ vector),
+            piece=self._pieces.best(candidates, lambda rows: self._corpus.packed.cosines(rows, vector)),
+            words=words[candidates],
+            cover=self._lexical.cover(asked, candidates),
+        )
+        fused = weighed(evidence, asked.language, self._weights)
+        order = best(fused, len(candidates))
+        return _distinct((self._hit(int(candidates[at]), evidence, fused, at) for at in order), k)
 
     def similarity_search(self, query: str, k: int = 4, **_: Any) -> list[Document]:
         """LangChain's name for `find`."""
@@ -74,13 +89,19 @@ class Documents(VectorStore):
         corpus = embed(documents, embedding)  # type: ignore[arg-type]  # LangChain's signature is the wider one
         return cls(embedding, corpus, corpus.lexical())  # type: ignore[arg-type]  # as above
 
-    def _cosine(self, vector: Vectors, position: int) -> float:
-        rows = self._corpus.vectors[self._first[position] : self._first[position + 1]]
-        return float((rows @ vector).max())
+    def _candidates(self, vector: Vectors, words: Scores) -> Numbers:
+        near = self._dense.similarity_search_with_score_by_vector(vector.tolist(), k=POOL)
+        return np.array(sorted({int(document.id) for document, _ in near} | set(best(words, POOL))))
 
-    def _hit(self, position: int, cosine: float, fused: float) -> Document:
+    def _hit(self, position: int, evidence: Evidence, fused: Scores, at: int) -> Document:
         passage = self._corpus.passages[position]
-        scores = {"score": round(float(cosine), 4), "relevance": round(float(fused), 4)}
+        told = {
+            "score": evidence.window[at],
+            "relevance": fused[at],
+            "piece": evidence.piece[at],
+            "cover": evidence.cover[at],
+        }
+        scores = {name: round(float(value), 4) for name, value in told.items()}
         return Document(id=passage.id, page_content=passage.page_content, metadata=passage.metadata | scores)
 
 

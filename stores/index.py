@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from stores.documents import Documents
     from stores.embeddings import Embedder
 
-FORMAT = 1
+FORMAT = 2
 # What is happening, how much of it is done, and how much there is.
 Progress = Callable[[str, int, int], None]
 
@@ -141,8 +142,7 @@ class Index:
             passages += pieces
             lengths.append(len(pieces))
             problems.append(reading.problem)
-        count = _Count(progress, len(passages))
-        corpus = embed(passages, embedder, count)
+        corpus = embed(passages, embedder, partial(progress, "embedding"))
         for sha256, part, problem in zip(missing, corpus.cut(lengths), problems, strict=True):
             contents[sha256] = Content(part, problem)
 
@@ -164,17 +164,6 @@ class Index:
             "files": {name: asdict(entry) for name, entry in entries.items()},
         }
         self.versions.publish(facts, corpus.save)
-
-
-class _Count:
-    """Turns "one more window" into the progress of embedding."""
-
-    def __init__(self, progress: Progress, total: int) -> None:
-        self.progress, self.total, self.done = progress, total, 0
-
-    def __call__(self, more: int) -> None:
-        self.done += more
-        self.progress("embedding", self.done, max(self.total, self.done))
 
 
 def _kept(old: Version, known: dict[str, Entry]) -> dict[str, Content]:

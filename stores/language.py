@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     import Stemmer
 
@@ -25,15 +25,34 @@ WORD = re.compile(r"\w+")
 
 def detect(text: str, default: str = "english") -> str:
     """The language whose stop words cover most of the text (its first 200 words)."""
+    return most_said(text, stop_words, default)
+
+
+def most_said(text: str, small_words: Callable[[str], frozenset[str]], default: str) -> str:
+    """The language whose small words cover most of the text (its first 200 words)."""
     words = WORD.findall(text.lower())[:200]
-    counts = {language: sum(word in _stop_words(language) for word in words) for language in LANGUAGES}
+    counts = {language: sum(word in small_words(language) for word in words) for language in LANGUAGES}
     best = max(counts, key=lambda language: counts[language])
     return best if counts[best] > counts[default] else default
 
 
+def stem(word: str, language: str) -> str:
+    """A word as `terms` has it."""
+    return _stems([word], language)[0]
+
+
+@cache
+def stop_words(language: str) -> frozenset[str]:
+    """The small words of a language, which say little of what a text is about."""
+    from bm25s import stopwords
+
+    name = "EN_PLUS" if language == "english" else language.upper()
+    return frozenset(getattr(stopwords, f"STOPWORDS_{name}"))
+
+
 def content_words(text: str, language: str) -> list[str]:
     """The words of a text that are not stop words of its language, in lower case."""
-    return [word for word in WORD.findall(text.lower()) if word not in _stop_words(language)]
+    return [word for word in WORD.findall(text.lower()) if word not in stop_words(language)]
 
 
 def terms(text: str, language: str) -> list[str]:
@@ -67,11 +86,3 @@ def _stemmer(language: str) -> Stemmer.Stemmer:
     import Stemmer
 
     return Stemmer.Stemmer(language)
-
-
-@cache
-def _stop_words(language: str) -> frozenset[str]:
-    from bm25s import stopwords
-
-    name = "EN_PLUS" if language == "english" else language.upper()
-    return frozenset(getattr(stopwords, f"STOPWORDS_{name}"))

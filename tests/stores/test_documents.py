@@ -61,6 +61,32 @@ def test_a_passage_longer_than_the_model_sees_is_found_by_its_end(embedder):
     assert hit.metadata["score"] > 0.3
 
 
+def test_a_sentence_that_answers_is_found_in_a_passage_about_other_things(embedder):
+    about = "The library opens at nine and has a room for children, with chairs, puzzles and a small stage. "
+    answer = "The fee for a lost card is four euros, to be paid at the desk before a new card can be made. "
+    corpus = embed(passages([about * 4 + answer + about * 3, about * 8]), embedder)
+    assert corpus.pieces[0] > 1
+    store = Documents(embedder, corpus, corpus.lexical())
+    (hit,) = store.find("What does losing my card cost?", 1)
+    assert answer in hit.page_content
+    assert hit.metadata["piece"] > hit.metadata["score"]
+
+
+def test_a_passage_tells_what_it_was_found_by(store):
+    (hit,) = store.find("Which part is the impeller seal?", 1)
+    assert hit.metadata.keys() >= {"score", "relevance", "piece", "cover"}
+    assert hit.metadata["cover"] == pytest.approx(1, abs=1e-4)
+    assert hit.metadata["piece"] == pytest.approx(hit.metadata["score"], abs=0.002)
+    (stranger,) = store.find("Which whale sings the longest?", 1)
+    assert stranger.metadata["cover"] < 0.5
+
+
+def test_a_text_that_repeats_is_embedded_once(embedder):
+    seen = []
+    embed(passages([TEXTS[0], TEXTS[0], TEXTS[1]]), embedder, lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 2), (2, 2)]
+
+
 def test_copies_of_a_text_take_one_place(embedder):
     corpus = embed(passages([TEXTS[0]] * 5 + [TEXTS[1]]), embedder)
     store = Documents(embedder, corpus, corpus.lexical())
@@ -75,24 +101,27 @@ def test_asking_does_not_change_the_passages(store):
 
 
 def test_an_empty_store_finds_nothing(embedder):
-    corpus = Corpus([], np.empty((0, 384), np.float32), [])
+    corpus = embed([], embedder)
     empty = Documents(embedder, corpus, corpus.lexical())
     assert empty.find("anything", 3) == []
+
+
+def same(one: Corpus, other: Corpus):
+    assert (one.passages, one.windows, one.pieces) == (other.passages, other.windows, other.pieces)
+    assert np.array_equal(one.vectors, other.vectors)
+    assert np.array_equal(one.packed.levels, other.packed.levels)
+    assert np.array_equal(one.packed.factors, other.packed.factors)
 
 
 def test_a_corpus_survives_the_disk(embedder, tmp_path):
     corpus = embed(passages([*TEXTS, "line\u2028separator 😀 \udcff"]), embedder)
     corpus.save(tmp_path)
     again = Corpus.load(tmp_path, 384)
-    assert again.passages == corpus.passages
-    assert again.windows == corpus.windows
-    assert np.array_equal(again.vectors, corpus.vectors)
+    same(again, corpus)
 
 
 def test_a_corpus_cut_up_and_joined_is_the_same(embedder):
     corpus = embed(passages([*TEXTS, "word " * 700]), embedder)
     parts = corpus.cut([2, 0, 3])
     assert [len(part.passages) for part in parts] == [2, 0, 3]
-    joined = Corpus.joined(parts, 384)
-    assert joined.passages == corpus.passages
-    assert np.array_equal(joined.vectors, corpus.vectors)
+    same(Corpus.joined(parts, 384), corpus)

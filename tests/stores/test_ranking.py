@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from stores.lexical import Lexical
-from stores.ranking import best, relevance
+from stores.ranking import Evidence, Weights, best, relevance, weighed
+
+EACH = ("window", "piece", "words", "cover")
 
 
 def test_the_best_come_first_and_equals_keep_their_order():
@@ -30,15 +31,18 @@ def test_equal_scores_are_no_division_by_zero():
     assert np.isfinite(relevance(same, same, "english")).all()
 
 
-def test_bm25_survives_the_disk_and_unknown_words(tmp_path):
-    lexical = Lexical.build(["the pump hums", "la bomba zumba", ""], ["english", "spanish", "english"])
-    lexical.save(tmp_path)
-    again = Lexical.load(tmp_path, ["english", "spanish"])
-    for question in ("pump", "¿y la bomba?", "zebra"):
-        assert np.array_equal(lexical.scores(question), again.scores(question))
-    assert best(again.scores("pumps"), 1) == [0]
-    assert not again.scores("zebra").any()
+def test_what_speaks_for_a_passage_is_weighed_and_lies_between_0_and_1():
+    nothing, all_of_it = np.array([0.0, 0.0], np.float32), np.array([0.0, 1.0], np.float32)
+    for name in ("window", "piece", "words", "cover"):
+        evidence = Evidence(**{each: all_of_it if each == name else nothing for each in EACH})
+        fused = weighed(evidence, "english", Weights())
+        assert 0 <= fused[0] < fused[1] <= 1
+    assert weighed(Evidence(*[all_of_it] * 4), "english", Weights()).tolist() == [0, 1]
 
 
-def test_a_corpus_without_a_word_can_be_asked():
-    assert not Lexical.build(["—", "…"], ["english", "english"]).scores("pump").any()
+def test_what_has_no_weight_is_not_asked():
+    one, other = np.array([0.0, 1.0], np.float32), np.array([1.0, 0.0], np.float32)
+    evidence = Evidence(window=one, piece=other, words=one, cover=other)
+    assert weighed(evidence, "english", Weights(piece=0, cover=0)).tolist() == [0, 1]
+    assert weighed(evidence, "english", Weights(piece=1, cover=1)).tolist() == [1, 0]
+    assert weighed(evidence, "spanish", Weights(english=0, other=1, piece=0)).tolist() == [0, 1]
