@@ -7,7 +7,9 @@ from stores.lexical import Lexical
 from stores.ranking import best
 
 # Two sentences that are too long to become one piece.
-LEFT = "The impeller of the Aurora is made of bronze and was drawn by an engineer who lived in Portavela."
+LEFT = (
+    "The impeller of the Aurora is made of bronze and was drawn in Portavela by an engineer of the railway."
+)
 RIGHT = (
     "The warranty covers three years from the day on which the machine was bought and paid for by its owner."
 )
