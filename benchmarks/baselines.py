@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from langchain_core.documents import Document
 
-from stores.embeddings import Embedder
+from stores.embeddings import Embedder, Vectors
 from stores.language import detect, terms
 from stores.minilm import MiniLM
 
@@ -18,12 +18,16 @@ POOL = 100
 
 def plain(passages: Sequence[Document], embedder: Embedder) -> Search:
     """The usual recipe: each passage cut off after 256 tokens, one vector, nearest by cosine (FAISS)."""
+    assert isinstance(embedder, MiniLM)  # noqa: S101  # the baseline is of this model
+    return nearest(passages, embedder.truncated([passage.page_content for passage in passages]), embedder)
+
+
+def nearest(passages: Sequence[Document], vectors: Vectors, embedder: Embedder) -> Search:
+    """The passages whose one vector is nearest by cosine (FAISS)."""
     import faiss
 
-    texts = [passage.page_content for passage in passages]
-    index = faiss.IndexFlatIP(384)
-    assert isinstance(embedder, MiniLM)  # noqa: S101  # the baseline is of this model
-    index.add(embedder.truncated(texts))
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    index.add(vectors)
 
     def search(question: str, k: int) -> list[Document]:
         _, rows = index.search(embedder.query(question)[None], min(k, len(passages)))

@@ -21,9 +21,9 @@ from langchain_core.documents import Document
 import settings
 from benchmarks import baselines, questions
 from loaders.passages import split
-from stores.corpus import embed
+from stores.corpus import Corpus, embed
 from stores.documents import Documents
-from stores.embeddings import load_embedder
+from stores.embeddings import Embedder, load_embedder
 from terminal import show
 from terminal.progress import Bar
 
@@ -32,22 +32,30 @@ DEPTH = 10
 
 def measure(asked: questions.QuestionSet, chosen: settings.Settings) -> list[dict[str, Any]]:
     """One row a method, with the settings that are shipped."""
-    texts = [Document(text, metadata={"file": name}) for name, text in asked.texts.items()]
-    passages = split(texts, chosen.chunk_size, chosen.chunk_overlap)
     embedder = load_embedder(chosen.embedding_model, chosen.data_dir / "models", chosen.threads)
     with Bar() as bar:
-        corpus = embed(passages, embedder, partial(bar, "embedding"))
-        plain, bm25 = baselines.plain(passages, embedder), baselines.bm25(passages)
+        corpus = corpus_of(asked, embedder, chosen, bar)
+        plain, bm25 = baselines.plain(corpus.passages, embedder), baselines.bm25(corpus.passages)
         methods = {
             "plain": plain,
             "bm25": bm25,
             "rrf": baselines.rrf([plain, bm25]),
             "ours": Documents(embedder, corpus, corpus.lexical()).find,
         }
-        return [_row(name, search, asked, bar) for name, search in methods.items()]
+        return [row(name, search, asked, bar) for name, search in methods.items()]
 
 
-def _row(name: str, search: baselines.Search, asked: questions.QuestionSet, bar: Bar) -> dict[str, Any]:
+def corpus_of(
+    asked: questions.QuestionSet, embedder: Embedder, chosen: settings.Settings, bar: Bar
+) -> Corpus:
+    """The texts of a set, split as the settings say."""
+    texts = [Document(text, metadata={"file": name}) for name, text in asked.texts.items()]
+    passages = split(texts, chosen.chunk_size, chosen.chunk_overlap)
+    return embed(passages, embedder, partial(bar, "embedding"))
+
+
+def row(name: str, search: baselines.Search, asked: questions.QuestionSet, bar: Bar) -> dict[str, Any]:
+    """How often and how fast a method finds what a set asks for."""
     ranks, seconds = [], []
     for done, one in enumerate(asked.asked, start=1):
         bar(name, done, len(asked.asked))

@@ -94,10 +94,10 @@ class Corpus:
         ]
         return replace(self, passages=passages)
 
-    def lexical(self) -> Lexical:
+    def lexical(self, build: Callable[..., Lexical] = Lexical.build) -> Lexical:
         """A lexical index of the passages, each with the words of its file's name: what it is about."""
         texts = [passage.page_content for passage in self.passages]
-        return Lexical.build(texts, self.languages(), [_name(passage) for passage in self.passages])
+        return build(texts, self.languages(), [_name(passage) for passage in self.passages])
 
     def languages(self) -> list[str]:
         """The language of each passage, as detected when it was indexed."""

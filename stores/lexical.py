@@ -41,7 +41,9 @@ class Lexical:
         self._languages = sorted(set(languages))
 
     @classmethod
-    def build(cls, texts: Sequence[str], languages: Sequence[str], names: Sequence[str] = ()) -> Lexical:
+    def build(
+        cls, texts: Sequence[str], languages: Sequence[str], names: Sequence[str] = (), delta: float = DELTA
+    ) -> Lexical:
         """Index texts, each in its language and with the words of its name; the cost grows with the words."""
         known: dict[str, int] = {}
 
@@ -54,7 +56,7 @@ class Lexical:
         ]
         named = [numbers(name, language) for name, language in zip(names, languages, strict=False)]
         words = [sum(parts, named[at] if named else []) for at, parts in enumerate(pieces)]
-        return cls(_weighed(words, known), Together.of(pieces), languages)
+        return cls(_weighed(words, known, delta), Together.of(pieces), languages)
 
     def save(self, folder: Path) -> None:
         """Write the arrays and the vocabulary into a folder; nothing is pickled."""
@@ -123,7 +125,7 @@ class Lexical:
         return columns["indices"][begin:end], columns["data"][begin:end]
 
 
-def _weighed(words: Sequence[Sequence[int]], known: dict[str, int]) -> Any:
+def _weighed(words: Sequence[Sequence[int]], known: dict[str, int], delta: float) -> Any:
     """The BM25+ weight of each term in each text, as bm25s keeps them."""
     import bm25s
 
@@ -133,7 +135,7 @@ def _weighed(words: Sequence[Sequence[int]], known: dict[str, int]) -> Any:
     index.index(given, create_empty_token=False, show_progress=False)
     # The library gives its delta to the texts without the word too, which moves none past another.
     columns = index.scores
-    columns["data"] += DELTA * np.repeat(_rarity(index), np.diff(columns["indptr"]))
+    columns["data"] += delta * np.repeat(_rarity(index), np.diff(columns["indptr"]))
     return index
 
 

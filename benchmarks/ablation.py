@@ -1,0 +1,143 @@
+"""What each part of the search over documents is worth: all of it, and all of it without one.
+
+python -m benchmarks.ablation --data DIR [--json]
+
+DIR holds `squad2_dev/` and `xquad/` (see `benchmarks.documents`). A cell is hit@1 / hit@3 in per cent. `ms`
+is what a question costs beyond its embedding, at the median over SQuAD 2.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import settings
+from benchmarks import baselines, documents, questions
+from stores.corpus import Corpus
+from stores.documents import Documents
+from stores.embeddings import Embedder, Progress, Vectors, load_embedder
+from stores.language import content_words, detect
+from stores.lexical import Asked, Lexical
+from stores.near import Near
+from stores.ranking import Weights
+from terminal import show
+from terminal.progress import Bar
+
+ONE_WEIGHT = 0.4
+
+
+class OwnWords(Lexical):
+    """Each word means itself alone."""
+
+    @cached_property
+    def _near(self) -> Near:
+        return Near([])
+
+
+class EveryWord(Lexical):
+    """The words that ask neither tell the language nor are left out."""
+
+    def read(self, question: str) -> Asked:
+        """A question without knowing what asks in it."""
+        own = detect(question)
+        words = dict.fromkeys(content_words(question, own))
+        return Asked(own, [self._meanings(word, own) for word in words])
+
+
+class Remembered(Embedder):
+    """An embedder that embeds a question once, so that the search alone is timed."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder, self._known = embedder, dict[str, Vectors]()
+
+    def query(self, text: str) -> Vectors:
+        """The vector of a question, at once where it was asked before."""
+        if text not in self._known:
+            self._known[text] = self._embedder.query(text)
+        return self._known[text]
+
+    def windows(
+        self, texts: Sequence[str], progress: Progress = lambda more: None
+    ) -> tuple[Vectors, list[int]]:
+        """As the embedder."""
+        return self._embedder.windows(texts, progress)
+
+    def stretches(self, text: str) -> list[tuple[int, int]]:
+        """As the embedder."""
+        return self._embedder.stretches(text)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """As the embedder."""
+        return self._embedder.fingerprint()
+
+
+def variants(corpus: Corpus, embedder: Embedder) -> dict[str, baselines.Search]:
+    """The search, and the search without each of its parts."""
+    lexical = corpus.lexical()
+
+    def weighing(**weights: float) -> baselines.Search:
+        return Documents(embedder, corpus, lexical, Weights(**weights)).find
+
+    def reading(build: Callable[..., Lexical]) -> baselines.Search:
+        return Documents(embedder, corpus, corpus.lexical(build)).find
+
+    return {
+        "all of it": weighing(),
+        "without the pieces' cosine": weighing(piece=0),
+        "without the windows' cosine": weighing(piece=1),
+        "without cover": weighing(cover=0),
+        "without near words": reading(OwnWords.build),
+        "without asking words": reading(EveryWord.build),
+        "without delta": reading(partial(Lexical.build, delta=0)),
+        "one weight for all languages": weighing(english=ONE_WEIGHT, other=ONE_WEIGHT),
+        "cosines alone": weighing(english=1, other=1),
+        "words alone": weighing(english=0, other=0),
+    }
+
+
+def measure(data: Path, chosen: settings.Settings) -> list[dict[str, Any]]:
+    """A row a variant, with hit@1, hit@3 and milliseconds of each set."""
+    rows: dict[str, dict[str, Any]] = {}
+    embedder = Remembered(load_embedder(chosen.embedding_model, chosen.data_dir / "models", chosen.threads))
+    with Bar() as bar:
+        for asked in _sets(data):
+            corpus = documents.corpus_of(asked, embedder, chosen, bar)
+            for one in asked.asked:
+                embedder.query(one.question)
+            for name, search in variants(corpus, embedder).items():
+                row = documents.row(name, search, asked, bar)
+                told = {"hit@1": row["hit@1"], "hit@3": row["hit@3"], "ms": row["ms"]}
+                rows.setdefault(name, {"variant": name})[asked.name] = told
+    return list(rows.values())
+
+
+def _sets(data: Path) -> list[questions.QuestionSet]:
+    english, spanish = data / "xquad" / "en.json", data / "xquad" / "es.json"
+    sets = [(data / "squad2_dev", None), (english, None), (spanish, None), (english, spanish)]
+    return [questions.load(where, asked) for where, asked in sets]
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="The folder with squad2_dev/ and xquad/.")],
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure what each part of the search is worth."""
+    rows = measure(data, settings.load())
+    if json:
+        show.as_json({"set": "documents", "rows": rows})
+        return
+    show.rows([_flat(row) for row in rows], "hit@1 / hit@3, per cent")
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    sets = {name: cell for name, cell in row.items() if name != "variant"}
+    cells = {name: f"{cell['hit@1']} / {cell['hit@3']}" for name, cell in sets.items()}
+    return {"variant": row["variant"], **cells, "ms": next(iter(sets.values()))["ms"]}
+
+
+if __name__ == "__main__":
+    typer.run(main)
