@@ -141,6 +141,19 @@ def test_a_renamed_file_keeps_its_passages_and_gets_its_new_name(update, folder,
     assert names(index, embedder) == {"b.txt", "z.txt"}
 
 
+def test_a_moved_file_is_not_embedded_again(update, folder, tmp_path, embedder):
+    folder.write("a.txt", "The pump has a warranty. " * 20)
+    index, _, _ = update()
+    (folder.path / "a.txt").rename(folder.path / "z.txt")
+    told = []
+    with index.versions.writing():
+        make(folder, tmp_path).update(folder.sources(), embedder, lambda what, *_: told.append(what))
+    assert "embedding" not in told
+    (hit,) = index.open(embedder).find("warranty of the pump", 1)
+    assert hit.metadata["file"] == "z.txt"
+    assert hit.metadata["piece"] > 0.5
+
+
 def test_a_copy_is_read_once(update, folder):
     folder.write("d.txt", "Compost is turned every month.")
     _, report, read = update()
@@ -158,6 +171,16 @@ def test_a_mended_file_is_read(update, folder):
 def test_another_recipe_means_a_rebuild(update, folder):
     update()
     _, report, read = update(size=500)
+    assert (report.added, len(read)) == (2, 3)
+
+
+def test_an_index_of_another_format_is_made_anew(update, embedder):
+    index, _, _ = update()
+    facts = index.versions.newest().facts
+    with index.versions.writing():
+        index.versions.publish(facts | {"format": 1}, lambda folder: None)
+    assert index.open(embedder) is None
+    _, report, read = update()
     assert (report.added, len(read)) == (2, 3)
 
 
