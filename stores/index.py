@@ -79,7 +79,7 @@ class Index:
     ) -> Report:
         """Bring the index up to date and publish it whole. Call it within `versions.writing()`.
 
-        Costs a hash of each file that was touched, and reading and embedding (20 to 50 ms a passage) of each
+        Costs a hash of each file that was touched, and reading and embedding (50 to 120 ms a passage) of each
         content that the index has not got. A file that was only moved or copied is not read again.
         """
         started = time.monotonic()

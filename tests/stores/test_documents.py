@@ -121,7 +121,10 @@ def test_a_corpus_survives_the_disk(embedder, tmp_path):
 
 
 def test_a_corpus_cut_up_and_joined_is_the_same(embedder):
-    corpus = embed(passages([*TEXTS, "word " * 700]), embedder)
+    sentences = " ".join(TEXTS * 3)
+    corpus = embed(passages([sentences, *TEXTS[1:], "word " * 700]), embedder)
+    assert (corpus.windows[0], corpus.windows[-1]) == (1, 4)
+    assert corpus.pieces[0] > 1
     parts = corpus.cut([2, 0, 3])
     assert [len(part.passages) for part in parts] == [2, 0, 3]
     same(Corpus.joined(parts, 384), corpus)
