@@ -8,7 +8,7 @@ is what a question costs beyond its embedding, at the median over SQuAD 2.0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,9 +17,10 @@ import typer
 
 import settings
 from benchmarks import baselines, documents, questions
+from benchmarks.remembered import Remembered
 from stores.corpus import Corpus
 from stores.documents import Documents
-from stores.embeddings import Embedder, Progress, Vectors, load_embedder
+from stores.embeddings import Embedder, load_embedder
 from stores.language import content_words, detect
 from stores.lexical import Asked, Lexical
 from stores.near import Near
@@ -46,33 +47,6 @@ class EveryWord(Lexical):
         own = detect(question)
         words = dict.fromkeys(content_words(question, own))
         return Asked(own, [self._meanings(word, own) for word in words])
-
-
-class Remembered(Embedder):
-    """An embedder that embeds a question once, so that the search alone is timed."""
-
-    def __init__(self, embedder: Embedder) -> None:
-        self._embedder, self._known = embedder, dict[str, Vectors]()
-
-    def query(self, text: str) -> Vectors:
-        """The vector of a question, at once where it was asked before."""
-        if text not in self._known:
-            self._known[text] = self._embedder.query(text)
-        return self._known[text]
-
-    def windows(
-        self, texts: Sequence[str], progress: Progress = lambda more: None
-    ) -> tuple[Vectors, list[int]]:
-        """As the embedder."""
-        return self._embedder.windows(texts, progress)
-
-    def stretches(self, text: str) -> list[tuple[int, int]]:
-        """As the embedder."""
-        return self._embedder.stretches(text)
-
-    def fingerprint(self) -> dict[str, Any]:
-        """As the embedder."""
-        return self._embedder.fingerprint()
 
 
 def variants(corpus: Corpus, embedder: Embedder) -> dict[str, baselines.Search]:

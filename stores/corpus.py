@@ -129,8 +129,9 @@ def embed(
 def _embedded(texts: Sequence[str], embedder: Embedder, progress: Progress) -> tuple[list[range], Vectors]:
     """The rows of each text, and the vectors of all: equal texts share theirs."""
     distinct = list(dict.fromkeys(texts))
-    done = count(1)
-    vectors, counts = embedder.windows(distinct, lambda _: progress(next(done), len(distinct)))
+    total, done = len(distinct), count(1)
+    # A text of several windows is told several times.
+    vectors, counts = embedder.windows(distinct, lambda _: progress(min(next(done), total), total))
     rows = {
         text: range(end - own, end)
         for text, own, end in zip(distinct, counts, accumulate(counts), strict=True)
