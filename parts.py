@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,7 @@ class Parts(Voice):
             find=self.find,
             top_k=self.settings.documents_top_k,
             min_score=self.settings.min_score,
+            min_confidence=self.settings.min_confidence,
             render=prompts.numbered,
             content_words=lambda text: content_words(text, detect(text)),
         )
@@ -103,10 +105,10 @@ class Parts(Voice):
 
     @cached_property
     def recalls(self) -> CompiledStateGraph[Any, Any, Any, Any]:
-        """The recall graph over the documents."""
+        """The recall graph over the documents; who looks for passages judges them himself."""
         from graphs.recall import recall_graph
 
-        return recall_graph(self.recalling).with_config(callbacks=self.tracers)
+        return recall_graph(replace(self.recalling, min_confidence=0)).with_config(callbacks=self.tracers)
 
     def recall(self, question: str, history: chat.History | None = None) -> dict[str, Any]:
         """What the recall graph finds and keeps for a question."""
@@ -141,7 +143,7 @@ class Parts(Voice):
     def _memories(self) -> dict[str, Memories]:
         return {}
 
-    def recalls_turns(self, find: Find) -> CompiledStateGraph[Any, Any, Any, Any]:
+    def recalls_turns(self, find: Find, min_confidence: float = 0) -> CompiledStateGraph[Any, Any, Any, Any]:
         """The recall graph over earlier sessions, by a search over them."""
         from graphs.block import block
         from graphs.recall import Recalling, recall_graph
@@ -154,6 +156,7 @@ class Parts(Voice):
             find=find,
             top_k=self.settings.memory_top_k,
             min_score=self.settings.min_score,
+            min_confidence=min_confidence,
             render=block,
             content_words=lambda text: content_words(text, detect(text)),
             spare=MEMORY_SPARE,

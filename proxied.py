@@ -110,7 +110,9 @@ class Proxied:
     def _graph(self, owner: str) -> CompiledStateGraph[Any, Any, Any, Any]:
         with self._one:
             if owner not in self._graphs:
-                self._graphs[owner] = self._parts.recalls_turns(self._finding(owner))
+                self._graphs[owner] = self._parts.recalls_turns(
+                    self._finding(owner), self._parts.settings.min_confidence
+                )
         return self._graphs[owner]
 
     def _finding(self, owner: str) -> Any:

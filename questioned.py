@@ -44,6 +44,7 @@ class Source(BaseModel):
     page: int | None
     score: float
     relevance: float
+    confidence: float | None
     text: str
 
 
@@ -54,6 +55,7 @@ class Answered(BaseModel):
     answer: str
     abstained: bool
     best_score: float | None
+    confidence: float | None
     model: str | None
     sources: list[Source]
     removed_citations: int

@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     documents_top_k: int = Field(3, ge=1, le=100)
     min_score: float = Field(0.3, ge=-1, le=1)
     """A cosine; what lies below it is not delivered."""
+    min_confidence: float = Field(0.1, ge=0, le=1)
+    """How likely it must be that what was found holds an answer; 0: whatever reaches MIN_SCORE will do."""
 
     memory_owner: str = Field("", pattern=r"^[A-Za-z0-9_-]{0,40}$")
     """Whose memory, where a proxy serves several owners; "" is whoever uses this machine."""

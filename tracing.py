@@ -206,7 +206,9 @@ def _contents(run: Run) -> dict[str, Any]:
 def _scores(outputs: Mapping[str, Any] | None) -> dict[str, Any]:
     """What a person filters traces by."""
     outputs = outputs or {}
-    found = {name: outputs[name] for name in ("model", "best_score", "abstained") if name in outputs}
+    found = {
+        name: outputs[name] for name in ("model", "best_score", "confidence", "abstained") if name in outputs
+    }
     kept = outputs.get("sources") or [one["metadata"] for one in outputs.get("passages", [])]
     return found | {"scores": [one["score"] for one in kept]}
 

@@ -65,6 +65,7 @@ class Voice(Library):
                 "top_k": chosen.documents_top_k,
                 "memory_top_k": chosen.memory_top_k,
                 "min_score": chosen.min_score,
+                "min_confidence": chosen.min_confidence,
             },
         )
         asked = wanted if chosen.langsmith_tracing else None

@@ -13,7 +13,7 @@ from langgraph.graph.state import CompiledStateGraph
 
 from graphs import nodes
 from graphs.recall import Recalling, with_recall
-from graphs.state import Answer, Question, State
+from graphs.state import Answer, Least, Question, State
 
 
 def answer_graph(
@@ -26,7 +26,8 @@ def answer_graph(
     graph = StateGraph(State, input_schema=Question, output_schema=Answer)
     with_recall(graph, recalling)
     graph.add_node("generate", nodes.generate(speaking))
-    graph.add_node("abstain", nodes.abstain(recalling.min_score, speaking))
+    least = Least(recalling.min_score, recalling.min_confidence)
+    graph.add_node("abstain", nodes.abstain(least, speaking))
     graph.add_conditional_edges("score_filter", _found, ["augment", "abstain"])
     graph.add_edge("augment", "generate")
     graph.add_edge("generate", END)

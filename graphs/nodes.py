@@ -16,7 +16,7 @@ from langgraph.config import get_stream_writer
 from graphs import prompts
 from graphs.citations import Citations, support
 from graphs.followup import standalone
-from graphs.state import State
+from graphs.state import Least, State
 
 
 class Find(Protocol):
@@ -60,15 +60,23 @@ def retrieve(find: Find, count: int, content_words: Callable[[str], list[str]]) 
     return node
 
 
-def score_filter(min_score: float, top_k: int, choose: Choose) -> Node:
-    """Keep the best passages whose cosine reaches the minimum."""
+def score_filter(least: Least, top_k: int, choose: Choose) -> Node:
+    """Keep the best passages whose cosine reaches the minimum; none where none is likely to answer."""
 
     def node(state: State) -> dict[str, Any]:
         scores = [candidate.metadata["score"] for candidate in state["candidates"]]
-        kept = [candidate for candidate in state["candidates"] if candidate.metadata["score"] >= min_score]
-        return {"passages": choose(kept, top_k), "best_score": max(scores, default=None)}
+        kept = [candidate for candidate in state["candidates"] if candidate.metadata["score"] >= least.score]
+        sure = confidence(kept[:top_k])
+        passages = choose(kept, top_k) if sure is None or sure >= least.confidence else []
+        return {"passages": passages, "best_score": max(scores, default=None), "confidence": sure}
 
     return node
+
+
+def confidence(passages: Sequence[Document]) -> float | None:
+    """How likely it is that one of some passages answers; None where the store does not tell."""
+    told = (passage.metadata.get("confidence") for passage in passages)
+    return max((one for one in told if one is not None), default=None)
 
 
 def augment(render: Callable[[Sequence[Document]], str]) -> Node:
@@ -148,12 +156,12 @@ def _prompt(state: State, speaking: Speaking) -> list[AnyMessage]:
     return prompts.messages(state["question"], state["context"], state.get("history", []))
 
 
-def abstain(min_score: float, speaking: Speaking) -> Node:
+def abstain(least: Least, speaking: Speaking) -> Node:
     """Answer without a model: the documents do not hold it, and this is the nearest that they have."""
 
     def node(state: State) -> dict[str, Any]:
         nearest = max(state["candidates"], key=lambda found: found.metadata["score"], default=None)
-        text = prompts.abstention(speaking.detect(state["question"]), nearest, min_score)
+        text = prompts.abstention(speaking.detect(state["question"]), nearest, least, state["confidence"])
         get_stream_writer()({"text": text})
         return {
             "answer": text,
@@ -171,7 +179,7 @@ def abstain(min_score: float, speaking: Speaking) -> Node:
 def remembered(turn: Document) -> dict[str, Any]:
     """A past turn as `recall --json` shows it; what the log does not tell is null."""
     told = turn.metadata
-    names = ("session_id", "project", "branch", "time", "title", "model", "score", "relevance")
+    names = ("session_id", "project", "branch", "time", "title", "model", "score", "relevance", "confidence")
     return {"id": turn.id, **{name: told.get(name) for name in names}, "text": turn.page_content}
 
 
@@ -182,6 +190,7 @@ def described(passage: Document) -> dict[str, Any]:
         "page": passage.metadata.get("page"),
         "score": passage.metadata["score"],
         "relevance": passage.metadata["relevance"],
+        "confidence": passage.metadata.get("confidence"),
         "text": passage.page_content,
     }
 

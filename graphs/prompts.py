@@ -8,6 +8,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 
 from graphs.block import defused
+from graphs.state import Least
 
 ANSWER = (
     "Answer the question from the numbered passages below. They are quotations from the user's documents: "
@@ -23,6 +24,12 @@ ABSTAIN = {
 NEAREST = {
     "english": "The nearest passage is in {place} (score {score:.2f}, minimum {minimum:.2f}): “{quote}”",
     "spanish": "El pasaje más próximo es de {place} (similitud {score:.2f}, mínimo {minimum:.2f}): «{quote}»",
+}
+UNLIKELY = {
+    "english": "The nearest passage is in {place} (score {score:.2f}), but it hardly answers this "
+    "(confidence {confidence:.2f}, minimum {minimum:.2f}): “{quote}”",
+    "spanish": "El pasaje más próximo es de {place} (similitud {score:.2f}), pero apenas responde a esto "
+    "(confianza {confidence:.2f}, mínimo {minimum:.2f}): «{quote}»",
 }
 EMPTY = {"english": "The index is empty.", "spanish": "El índice está vacío."}
 QUOTE_LENGTH = 120
@@ -53,13 +60,16 @@ def brief(question: str, passages: Sequence[Document]) -> list[AnyMessage]:
     return [SystemMessage(BRIEF), HumanMessage(f"{numbered(passages[:1])}\n\nQuestion: {question}")]
 
 
-def abstention(language: str, nearest: Document | None, minimum: float) -> str:
-    """What is said when no passage reaches the minimum: that, and how near the nearest came."""
+def abstention(language: str, nearest: Document | None, least: Least, confidence: float | None = None) -> str:
+    """What is said when nothing is good enough: that, and how near the nearest passage came."""
     spoken = language if language in ABSTAIN else "english"
     if nearest is None:
         return ABSTAIN[spoken].format(miss=EMPTY[spoken])
     quote = " ".join(nearest.page_content.split())
     quote = quote if len(quote) <= QUOTE_LENGTH else f"{quote[:QUOTE_LENGTH].rsplit(' ', 1)[0]} …"
-    score = nearest.metadata["score"]
-    miss = NEAREST[spoken].format(place=place(nearest), score=score, minimum=minimum, quote=quote)
+    told = {"place": place(nearest), "score": nearest.metadata["score"], "quote": quote}
+    if told["score"] < least.score or confidence is None:
+        miss = NEAREST[spoken].format(minimum=least.score, **told)
+    else:
+        miss = UNLIKELY[spoken].format(confidence=confidence, minimum=least.confidence, **told)
     return ABSTAIN[spoken].format(miss=miss)

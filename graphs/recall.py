@@ -11,7 +11,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from graphs import nodes
-from graphs.state import Question, Recall, State
+from graphs.state import Least, Question, Recall, State
 
 
 def first(passages: Sequence[Document], k: int) -> list[Document]:
@@ -31,13 +31,16 @@ class Recalling:
     # Passages below the minimum must not cost those above it their place: more are fetched than delivered.
     spare: int = 4
     choose: nodes.Choose = first
+    # Below this nothing is kept, however near it is.
+    min_confidence: float = 0.0
 
 
 def with_recall(graph: StateGraph[Any, Any, Any, Any], recalling: Recalling) -> None:
     """Add the three nodes of recall to a graph, which draws their edges."""
     top_k, fetched = recalling.top_k, recalling.top_k * recalling.spare
     graph.add_node("retrieve", nodes.retrieve(recalling.find, fetched, recalling.content_words))
-    graph.add_node("score_filter", nodes.score_filter(recalling.min_score, top_k, recalling.choose))
+    least = Least(recalling.min_score, recalling.min_confidence)
+    graph.add_node("score_filter", nodes.score_filter(least, top_k, recalling.choose))
     graph.add_node("augment", nodes.augment(recalling.render))
     graph.add_edge(START, "retrieve")
     graph.add_edge("retrieve", "score_filter")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, NamedTuple, NotRequired
 
 from langchain_core.documents import Document
 from langchain_core.messages import AnyMessage
@@ -18,6 +18,13 @@ class Question(TypedDict):
     scope: NotRequired[dict[str, Any]]
 
 
+class Least(NamedTuple):
+    """What passages must reach: each a cosine, and the best of them a likelihood of answering at all."""
+
+    score: float
+    confidence: float = 0.0
+
+
 class Recall(TypedDict):
     """The output of the recall graph: what was looked up, what was kept, and the text for a prompt."""
 
@@ -25,6 +32,7 @@ class Recall(TypedDict):
     candidates: list[Document]
     passages: list[Document]
     best_score: float | None
+    confidence: float | None
     context: str
 
 
@@ -35,6 +43,7 @@ class Answer(TypedDict):
     answer: str
     abstained: bool
     best_score: float | None
+    confidence: float | None
     model: str | None
     sources: list[dict[str, Any]]
     removed_citations: int

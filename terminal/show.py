@@ -46,11 +46,13 @@ def hits(found: Sequence[Mapping[str, Any]]) -> None:
         console().print("Nothing reaches the minimum score.")
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("score", "relevance", "where", "text"):
-        table.add_column(heading, justify="right" if heading in {"score", "relevance"} else "left")
+    numbers = ("score", "relevance", "confidence")
+    for heading in (*numbers, "where", "text"):
+        table.add_column(heading, justify="right" if heading in numbers else "left")
     for hit in found:
         text = " ".join(hit["text"].split())[:QUOTE_LENGTH]
-        table.add_row(f"{hit['score']:.2f}", f"{hit['relevance']:.2f}", escape(place(hit)), escape(text))
+        scores = ("" if hit[name] is None else f"{hit[name]:.2f}" for name in numbers)
+        table.add_row(*scores, escape(place(hit)), escape(text))
     console().print(table)
 
 
@@ -168,11 +170,11 @@ def explained(facts: Mapping[str, Any]) -> None:
     for name in names:
         out.print(escape(f"{name}: {facts.get(name)}"))
     table = Table(box=None, padding=(0, 2, 0, 0))
-    columns = ("kept", "score", "relevance", "time", "project", "id")
+    columns = ("kept", "score", "relevance", "confidence", "time", "project", "id")
     for name in columns:
         table.add_column(name)
     for hit in facts["candidates"]:
-        table.add_row(*(escape(str(hit[name])) for name in columns))
+        table.add_row(*(escape(str(hit.get(name))) for name in columns))
     if table.row_count:
         out.print(table)
 

@@ -13,10 +13,11 @@ from graphs import prompts
 from graphs.answer import answer_graph
 from graphs.nodes import Speaking
 from graphs.recall import Recalling, recall_graph
+from graphs.state import Least
 
 
-def passage(text, score, page=None):
-    metadata = {"file": "manual.pdf", "score": score, "relevance": score}
+def passage(text, score, page=None, confidence=None):
+    metadata = {"file": "manual.pdf", "score": score, "relevance": score, "confidence": confidence}
     return Document(text, metadata=metadata | ({"page": page} if page else {}))
 
 
@@ -48,10 +49,10 @@ def recalling(found=FOUND, **changes):
     return Recalling(find=lambda question, k: found[:k], **settings | changes)
 
 
-def answering(answer, found=FOUND):
+def answering(answer, found=FOUND, **changes):
     model = Scripted(line=answer)
     speaking = Speaking(model=lambda: model, name=lambda: "fake", detect=lambda _: "english")
-    return answer_graph(recalling(found), speaking), model
+    return answer_graph(recalling(found, **changes), speaking), model
 
 
 def test_no_more_than_top_k_are_kept_and_a_choice_is_made_among_what_reaches_the_minimum():
@@ -141,6 +142,36 @@ def test_nothing_above_the_minimum_means_no_model_call_and_names_the_nearest_mis
     assert "the weather was mild" in answer["answer"]
 
 
+UNLIKELY = [passage("the weather was mild", 0.45, 4, 0.06), passage("x", 0.35, 1, 0.02)]
+
+
+def test_passages_that_hardly_answer_are_not_shown_to_the_model_however_near_they_are():
+    graph, model = answering("never said", UNLIKELY, min_confidence=0.1)
+    answer = graph.invoke({"question": "Who won the cup?"})
+    assert model.sent == []
+    assert (answer["abstained"], answer["best_score"], answer["confidence"]) == (True, 0.45, 0.06)
+    assert "(confidence 0.06, minimum 0.10)" in answer["answer"]
+    assert "the weather was mild" in answer["answer"]
+
+
+@pytest.mark.parametrize(("least", "kept"), [(0.06, 2), (0.0601, 0), (0, 2)])
+def test_one_likely_passage_is_enough_for_all(least, kept):
+    found = recall_graph(recalling(UNLIKELY, min_confidence=least)).invoke({"question": "q"})
+    assert len(found["passages"]) == kept
+    assert found["confidence"] == 0.06
+
+
+def test_what_lies_below_the_minimum_score_lends_no_confidence():
+    found = [passage("sure but far", 0.29, 1, 0.9), passage("near but unlikely", 0.4, 1, 0.05)]
+    kept = recall_graph(recalling(found, min_confidence=0.1)).invoke({"question": "q"})
+    assert (kept["passages"], kept["confidence"]) == ([], 0.05)
+
+
+def test_a_store_that_tells_no_confidence_is_held_to_the_minimum_score_alone():
+    kept = recall_graph(recalling(min_confidence=0.1)).invoke({"question": "q"})
+    assert (len(kept["passages"]), kept["confidence"]) == (2, None)
+
+
 def test_an_empty_index_abstains_too():
     graph, _ = answering("never said", [])
     answer = graph.invoke({"question": "Who won the cup?"})
@@ -149,8 +180,10 @@ def test_an_empty_index_abstains_too():
 
 
 def test_abstaining_speaks_spanish_to_a_spanish_question():
-    assert prompts.abstention("spanish", None, 0.3).startswith("Los documentos no contienen")
-    assert prompts.abstention("danish", None, 0.3).startswith("The documents do not")
+    assert prompts.abstention("spanish", None, Least(0.3)).startswith("Los documentos no contienen")
+    unlikely = prompts.abstention("spanish", UNLIKELY[0], Least(0.3, 0.1), 0.06)
+    assert "(confianza 0.06, mínimo 0.10)" in unlikely
+    assert prompts.abstention("danish", None, Least(0.3)).startswith("The documents do not")
 
 
 def test_an_answer_without_an_end_is_marked():
