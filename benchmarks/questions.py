@@ -26,6 +26,8 @@ class QuestionSet:
     name: str
     texts: dict[str, str]
     asked: tuple[Asked, ...]
+    topics: dict[str, str]
+    """Of each text the article that it is from."""
 
 
 def load(data: Path, questions: Path | None = None) -> QuestionSet:
@@ -52,14 +54,16 @@ def _folder(data: Path) -> QuestionSet:
         for row in questions
         if row["answerable"]
     )
-    return QuestionSet(data.name, {row["id"]: row["text"] for row in documents}, asked)
+    texts = {row["id"]: row["text"] for row in documents}
+    return QuestionSet(data.name, texts, asked, {name: name for name in texts})
 
 
 def _paragraphs(name: str, given: dict[str, Any], questions: list[dict[str, Any]]) -> QuestionSet:
     places = {row["id"]: _spans(row["answers"]) for row in given["questions"]}
     texts = {str(row["id"]): row["text"] for row in given["paragraphs"]}
     asked = tuple(Asked(row["question"], str(row["paragraph"]), places[row["id"]]) for row in questions)
-    return QuestionSet(name, texts, asked)
+    topics = {str(row["id"]): row["title"] for row in given["paragraphs"]}
+    return QuestionSet(name, texts, asked, topics)
 
 
 def _spans(answers: list[dict[str, Any]]) -> tuple[tuple[int, int], ...]:

@@ -14,30 +14,30 @@ from typing import NamedTuple
 MOST_WORDS = 30
 
 
-class Weights(NamedTuple):
-    """What a cosine and a share of words count, and what they must outweigh."""
+class Odds(NamedTuple):
+    """What a cosine and a share of words add to the logarithm of the odds, and where these begin."""
 
     nearness: float
     cover: float
-    bias: float
+    start: float
 
 
-ENGLISH = Weights(17.6, 9.1, -12.95)
+ENGLISH = Odds(17.6, 9.1, -12.95)
 # MiniLM is an English model: elsewhere a text that has nothing to do with a question is nearer to it.
-OTHER = Weights(17.6, 9.1, -14.3)
+OTHER = Odds(17.6, 9.1, -14.3)
 # Across languages few words are shared and no text is near: here the confidence refuses little.
-ACROSS = Weights(10.5, 6.7, -5.36)
+ACROSS = Odds(10.5, 6.7, -5.36)
 # Of what was said before: the question's own conversations against those of strangers.
-SAID = Weights(17.2, 9.7, -11.57)
+SAID = Odds(17.2, 9.7, -11.57)
 
 
-def weights(asked: str, written: str) -> Weights:
-    """The weights for a question in one language and a passage in another."""
+def odds(asked: str, written: str) -> Odds:
+    """The odds for a question in one language and a passage in another."""
     if asked != written:
         return ACROSS
     return ENGLISH if asked == "english" else OTHER
 
 
-def confidence(nearness: float, cover: float, given: Weights) -> float:
+def confidence(nearness: float, cover: float, given: Odds) -> float:
     """A probability in 0..1, calibrated where as many questions have an answer as have none."""
-    return 1 / (1 + math.exp(-(given.nearness * nearness + given.cover * cover + given.bias)))
+    return 1 / (1 + math.exp(-(given.nearness * nearness + given.cover * cover + given.start)))

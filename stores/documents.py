@@ -6,7 +6,6 @@ Both find candidates; what orders them is told in docs/retrieval.md.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,11 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 
+from stores.confidence import MOST_WORDS, confidence, odds
 from stores.corpus import Corpus, embed
 from stores.embeddings import Embedder, Vectors
-from stores.lexical import Lexical
-from stores.ranking import POOL, Evidence, Weights, best, weighed
+from stores.lexical import Asked, Lexical
+from stores.ranking import POOL, Evidence, Weights, best, nearness, weighed
 from stores.runs import Numbers, Runs, Scores
 
 
@@ -26,12 +26,12 @@ class Documents(VectorStore):
     """Search over passages: dense and lexical, fused into one relevance, with the cosine kept beside it."""
 
     def __init__(
-        self, embedder: Embedder, corpus: Corpus, lexical: Lexical, weights: Weights | None = None
+        self, embedder: Embedder, corpus: Corpus, lexical: Lexical, ranking: Weights | None = None
     ) -> None:
         self._embedder = embedder
         self._corpus = corpus
         self._lexical = lexical
-        self._weights = weights or Weights()
+        self._weights = ranking or Weights()
         self._windows, self._pieces = Runs(corpus.windows), Runs(corpus.pieces)
         self._dense = _faiss(embedder, corpus)
 
@@ -47,8 +47,8 @@ class Documents(VectorStore):
     def find(self, question: str, k: int) -> list[Document]:
         """The k most relevant passages; metadata gains `relevance` (fused, 0..1) and what it came from.
 
-        `score` is the cosine of the best window, `piece` that of the best piece, `cover` how much of the
-        question's words one piece holds.
+        `score` is the cosine of the best window, `nearness` its mean with that of the best piece, `cover` the
+        share of the question's words that the passage holds, and `confidence` what these two say together.
         """
         if not self._corpus.passages:
             return []
@@ -63,8 +63,15 @@ class Documents(VectorStore):
             cover=self._lexical.cover(asked, candidates),
         )
         fused = weighed(evidence, asked.language, self._weights)
-        order = best(fused, len(candidates))
-        return _distinct((self._hit(int(candidates[at]), evidence, fused, at) for at in order), k)
+        chosen = self._distinct(candidates, best(fused, len(candidates)), k)
+        found = {
+            "score": evidence.window[chosen],
+            "relevance": fused[chosen],
+            "nearness": nearness(evidence, self._weights)[chosen],
+            "cover": self._lexical.share(asked, candidates[chosen]),
+        }
+        each = [dict(zip(found, map(float, row), strict=True)) for row in zip(*found.values(), strict=True)]
+        return [self._hit(int(candidates[at]), asked, told) for at, told in zip(chosen, each, strict=True)]
 
     def similarity_search(self, query: str, k: int = 4, **_: Any) -> list[Document]:
         """LangChain's name for `find`."""
@@ -93,26 +100,23 @@ class Documents(VectorStore):
         near = self._dense.similarity_search_with_score_by_vector(vector.tolist(), k=POOL)
         return np.array(sorted({int(document.id) for document, _ in near} | set(best(words, POOL))))
 
-    def _hit(self, position: int, evidence: Evidence, fused: Scores, at: int) -> Document:
+    def _distinct(self, candidates: Numbers, order: list[int], k: int) -> list[int]:
+        """The first k of different text: copies of a file must not take every place."""
+        chosen: dict[str, int] = {}
+        for at in order:
+            chosen.setdefault(self._corpus.passages[candidates[at]].page_content, at)
+            if len(chosen) == k:
+                break
+        return list(chosen.values())
+
+    def _hit(self, position: int, asked: Asked, found: dict[str, float]) -> Document:
         passage = self._corpus.passages[position]
-        told = {
-            "score": evidence.window[at],
-            "relevance": fused[at],
-            "piece": evidence.piece[at],
-            "cover": evidence.cover[at],
-        }
-        scores = {name: round(float(value), 4) for name, value in told.items()}
+        sure = None
+        if self._embedder.calibrated and len(asked.words) <= MOST_WORDS:
+            given = odds(asked.language, passage.metadata["language"])
+            sure = round(confidence(found["nearness"], found["cover"], given), 4)
+        scores = {name: round(value, 4) for name, value in found.items()} | {"confidence": sure}
         return Document(id=passage.id, page_content=passage.page_content, metadata=passage.metadata | scores)
-
-
-def _distinct(found: Iterable[Document], k: int) -> list[Document]:
-    """The first k of different text: copies of a file must not take every place."""
-    chosen: dict[str, Document] = {}
-    for document in found:
-        chosen.setdefault(document.page_content, document)
-        if len(chosen) == k:
-            break
-    return list(chosen.values())
 
 
 def _faiss(embedder: Embedder, corpus: Corpus) -> Any:

@@ -26,6 +26,8 @@ class Embedder(Embeddings):
     """What the stores ask of an embedding model; every vector is float32 of unit length."""
 
     model: str
+    calibrated = False
+    """Whether the confidence was measured with its cosines (stores/confidence.py)."""
 
     @abstractmethod
     def windows(

@@ -21,6 +21,8 @@ from stores.pieces import cut
 from stores.runs import Numbers, Scores
 from stores.together import Together
 
+# How rare a word is, is told from at least so many texts: in a folder of two every word seems common.
+FEW = 100
 # Robertson's k1 and b. Lv and Zhai's delta: that a word is there at all counts, in a long passage too.
 K1, B, DELTA = 1.2, 0.75, 1.0
 
@@ -88,15 +90,22 @@ class Lexical:
         return total
 
     def cover(self, asked: Asked, passages: Numbers) -> Scores:
-        """How much of a question the best piece of each passage holds, 0..1: rare words weigh more.
+        """How much of a question the best piece of each passage holds: rare words weigh more."""
+        worth, _ = _worth(asked, self._rarity)
+        return self._together.best(passages, worth, len(self._rarity))
+
+    def share(self, asked: Asked, passages: Numbers) -> Scores:
+        """Which share of a question each passage holds, with its name, 0..1: rare words weigh more.
 
         A word that is in no passage weighs most, so that a question about something else is not covered.
         """
-        worth = [
-            {term: sureness * self._rarity[term] for term, sureness in word.items()} for word in asked.words
-        ]
-        whole = sum(max(word.values(), default=self._rarest) for word in worth)
-        return self._together.best(passages, worth, len(self._rarity)) / np.float32(max(whole, 1e-9))
+        texts = max(self._index.scores["num_docs"], FEW)
+        worth, whole = _worth(asked, self._rarity_of_many, float(_idf(np.zeros(1, int), texts)[0]))
+        held: Scores = np.zeros(len(passages), np.float32)
+        for word in worth:
+            each = [value * self._hold(term, passages) for term, value in word.items()]
+            held += np.max(each, axis=0, initial=0)
+        return held / np.float32(max(whole, 1e-9))
 
     def _meanings(self, word: str, own: str) -> dict[int, float]:
         known = self._index.vocab_dict
@@ -113,11 +122,16 @@ class Lexical:
 
     @cached_property
     def _rarity(self) -> Scores:
-        return _rarity(self._index)
+        return _rarity(self._index, self._index.scores["num_docs"])
 
-    @property
-    def _rarest(self) -> float:
-        return float(np.log(1 + (self._index.scores["num_docs"] + 0.5) / 0.5))
+    @cached_property
+    def _rarity_of_many(self) -> Scores:
+        return _rarity(self._index, max(self._index.scores["num_docs"], FEW))
+
+    def _hold(self, term: int, passages: Numbers) -> Any:
+        """Which of some passages hold a term, in their text or their name."""
+        having, _ = self._column(term)
+        return having[np.minimum(np.searchsorted(having, passages), len(having) - 1)] == passages
 
     def _column(self, term: int) -> tuple[Any, Scores]:
         columns = self._index.scores
@@ -135,12 +149,24 @@ def _weighed(words: Sequence[Sequence[int]], known: dict[str, int], delta: float
     index.index(given, create_empty_token=False, show_progress=False)
     # The library gives its delta to the texts without the word too, which moves none past another.
     columns = index.scores
-    columns["data"] += delta * np.repeat(_rarity(index), np.diff(columns["indptr"]))
+    each = np.repeat(_rarity(index, index.scores["num_docs"]), np.diff(columns["indptr"]))
+    columns["data"] += delta * each
     return index
 
 
-def _rarity(index: Any) -> Scores:
-    """The IDF of each term."""
-    texts, size = np.diff(index.scores["indptr"]), index.scores["num_docs"]
-    idf: Scores = np.log(1 + (size - texts + 0.5) / (texts + 0.5)).astype(np.float32)
+def _worth(asked: Asked, rarity: Scores, unknown: float = 0.0) -> tuple[list[dict[int, float]], float]:
+    """What each term counts that a word may stand for, and what all words count together."""
+    worth = [
+        {term: sureness * float(rarity[term]) for term, sureness in word.items()} for word in asked.words
+    ]
+    return worth, sum(max(word.values(), default=unknown) for word in worth)
+
+
+def _rarity(index: Any, texts: int) -> Scores:
+    """The IDF of each term, were there so many texts."""
+    return _idf(np.diff(index.scores["indptr"]), texts)
+
+
+def _idf(having: Numbers, texts: int) -> Scores:
+    idf: Scores = np.log(1 + (texts - having + 0.5) / (having + 0.5)).astype(np.float32)
     return idf

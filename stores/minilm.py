@@ -35,6 +35,8 @@ COMPANIONS = {
 class MiniLM(Embedder):
     """all-MiniLM-L6-v2 in float32 on ONNX Runtime: the same vectors as the reference, without torch."""
 
+    calibrated = True
+
     def __init__(self, model: str, folder: Path, cache: Path, threads: int) -> None:
         from tokenizers import Tokenizer
 

@@ -44,9 +44,14 @@ class Weights:
 
 def weighed(evidence: Evidence, language: str, weights: Weights) -> Scores:
     """One relevance in 0..1 a passage [candidates]: a convex mixture, its parts scaled over the pool."""
-    dense = _mixture(evidence.piece, evidence.window, weights.piece)
+    dense = nearness(evidence, weights)
     words = _mixture(_scaled(evidence.cover), _scaled(evidence.words), weights.cover)
     return _mixture(_scaled(dense), words, weights.english if language == "english" else weights.other)
+
+
+def nearness(evidence: Evidence, weights: Weights) -> Scores:
+    """One cosine a passage [candidates]: that of its best piece and that of its best window, mixed."""
+    return _mixture(evidence.piece, evidence.window, weights.piece)
 
 
 def relevance(cosines: Scores, lexical: Scores, language: str) -> Scores:

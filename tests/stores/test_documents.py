@@ -69,14 +69,14 @@ def test_a_sentence_that_answers_is_found_in_a_passage_about_other_things(embedd
     store = Documents(embedder, corpus, corpus.lexical())
     (hit,) = store.find("What does losing my card cost?", 1)
     assert answer in hit.page_content
-    assert hit.metadata["piece"] > hit.metadata["score"]
+    assert hit.metadata["nearness"] > hit.metadata["score"]
 
 
 def test_a_passage_tells_what_it_was_found_by(store):
     (hit,) = store.find("Which part is the impeller seal?", 1)
-    assert hit.metadata.keys() >= {"score", "relevance", "piece", "cover"}
+    assert hit.metadata.keys() >= {"score", "relevance", "nearness", "cover", "confidence"}
     assert hit.metadata["cover"] == pytest.approx(1, abs=1e-4)
-    assert hit.metadata["piece"] == pytest.approx(hit.metadata["score"], abs=0.002)
+    assert hit.metadata["nearness"] == pytest.approx(hit.metadata["score"], abs=0.002)
     (stranger,) = store.find("Which whale sings the longest?", 1)
     assert stranger.metadata["cover"] < 0.5
 
