@@ -3,12 +3,12 @@
 python -m benchmarks.confidence --data DIR [--json]
 
 DIR holds `squad2_dev/`, `xquad/` and `locomo/locomo_dev.json`. Each question is asked where its article is,
-and where everything but its article is; LoCoMo's questions about people's lives are asked of the articles too.
+and where everything but its article is; LoCoMo's questions about people's lives are asked of articles too.
 `lost` is the share of the questions with an answer that are refused; `removed` and `off topic` that of the
 others, all in per cent. `cosine` refuses by the minimum score alone, `plain at 2 %` by the cosine that loses
 2 % of the set's good questions; `ours` by the settings that are shipped, `ours at 2 %` by the confidence that
-loses 2 %. The last tables fit the odds anew: on four of five articles at a time, how often was there an answer
-where the fifth was given such a confidence?
+loses 2 %. The last tables fit the odds anew: on four of five articles at a time, how often was there an
+answer where the fifth was given such a confidence?
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ from stores.documents import Documents
 from stores.embeddings import Embedder, load_embedder
 from terminal.progress import Bar
 
+# As the recall graph has it: more are fetched than delivered, since some may lie below the minimum.
+SPARE, TOP = 4, 3
 GOOD, REMOVED, OFF_TOPIC = "good", "removed", "off topic"
 
 
@@ -28,8 +30,8 @@ class Tried:
 
     @property
     def best(self) -> Document:
-        """The hit of the highest confidence."""
-        return max(self.found, key=lambda hit: hit.metadata["confidence"] or 0.0)
+        """Of the first three the hit of the highest confidence."""
+        return max(self.found[:TOP], key=lambda hit: hit.metadata["confidence"] or 0.0)
 
     @property
     def sure(self) -> float:
@@ -54,7 +56,7 @@ def tried(
         kept = [part for name, part in parts.items() if asked.topics[name] != without]
         corpus = Corpus.joined(kept, next(iter(parts.values())).vectors.shape[1])
         store = Documents(embedder, corpus, corpus.lexical())
-        return lambda question: store.find(question, chosen.documents_top_k)
+        return lambda question: store.find(question, SPARE * chosen.documents_top_k)
 
     whole = opened(None)
     rows = [Tried(OFF_TOPIC, "", whole(question)) for question in strangers]

@@ -61,12 +61,15 @@ def retrieve(find: Find, count: int, content_words: Callable[[str], list[str]]) 
 
 
 def score_filter(least: Least, top_k: int, choose: Choose) -> Node:
-    """Keep the best passages whose cosine reaches the minimum; none where none is likely to answer."""
+    """Keep the best passages whose cosine reaches the minimum; none where none is likely to answer.
+
+    How likely it is, the first top_k tell, whatever their cosines: that is asked of the store as a whole.
+    """
 
     def node(state: State) -> dict[str, Any]:
         scores = [candidate.metadata["score"] for candidate in state["candidates"]]
         kept = [candidate for candidate in state["candidates"] if candidate.metadata["score"] >= least.score]
-        sure = confidence(kept[:top_k])
+        sure = confidence(state["candidates"][:top_k])
         passages = choose(kept, top_k) if sure is None or sure >= least.confidence else []
         return {"passages": passages, "best_score": max(scores, default=None), "confidence": sure}
 

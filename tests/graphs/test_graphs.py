@@ -161,10 +161,16 @@ def test_one_likely_passage_is_enough_for_all(least, kept):
     assert found["confidence"] == 0.06
 
 
-def test_what_lies_below_the_minimum_score_lends_no_confidence():
-    found = [passage("sure but far", 0.29, 1, 0.9), passage("near but unlikely", 0.4, 1, 0.05)]
-    kept = recall_graph(recalling(found, min_confidence=0.1)).invoke({"question": "q"})
-    assert (kept["passages"], kept["confidence"]) == ([], 0.05)
+def test_only_the_first_ones_tell_how_likely_it_is_whatever_their_scores():
+    found = [
+        passage("sure but far", 0.29, 1, 0.9),
+        passage("near", 0.4, 1, 0.05),
+        passage("late", 0.4, 1, 0.95),
+    ]
+    graph = recall_graph(recalling(found, min_confidence=0.1, top_k=2))
+    kept = graph.invoke({"question": "q"})
+    assert [one.page_content for one in kept["passages"]] == ["near", "late"]
+    assert kept["confidence"] == 0.9
 
 
 def test_a_store_that_tells_no_confidence_is_held_to_the_minimum_score_alone():
