@@ -11,10 +11,7 @@ one run and names its machine; with --part the other part of the file stays as i
 from __future__ import annotations
 
 import json
-import os
-import platform
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +25,7 @@ from benchmarks import (
     indexing,
     ingest,
     locomo,
+    machine,
     memory,
     prefix,
     proxy,
@@ -41,18 +39,6 @@ from terminal.progress import Bar
 
 RESULTS = Path(__file__).resolve().parent / "results.json"
 MESSAGES, SESSIONS, TURNS = 4, 1000, 100_000
-LIBRARIES = (
-    "qdrant-edge-py",
-    "faiss-cpu",
-    "bm25s",
-    "onnxruntime",
-    "aiohttp",
-    "uvloop",
-    "xllamacpp",
-    "langgraph",
-    "langchain-core",
-    "pypdfium2",
-)
 
 
 def memory_part(data: Path) -> dict[str, Any]:
@@ -60,7 +46,7 @@ def memory_part(data: Path) -> dict[str, Any]:
     conversations = locomo.load(data / "locomo" / "locomo_dev.json", MESSAGES)
     with Bar() as bar, tempfile.TemporaryDirectory() as logs, tempfile.TemporaryDirectory() as large:
         return {
-            "machine": _machine(),
+            "machine": machine.described(),
             "questions": sum(len(conversation.asked) for conversation in conversations),
             "rows": memory.measure(conversations, bar),
             "ingest": ingest.measure(SESSIONS, Path(logs), bar),
@@ -72,7 +58,7 @@ def proxy_part(litellm: Path) -> dict[str, Any]:
     """What standing between a client and its model costs, and what of a prompt is read anew."""
     with Bar() as bar, tempfile.TemporaryDirectory() as near, tempfile.TemporaryDirectory() as far:
         return {
-            "machine": _machine(),
+            "machine": machine.described(),
             "overhead": proxy.measure(proxy.Plan(litellm=litellm), Path(near), bar),
             "prefix": prefix.measure(coding.load(), Path(far), bar),
         }
@@ -82,7 +68,7 @@ def documents_part(data: Path) -> dict[str, Any]:
     """What concerns documents: what is found, follow-ups, indexing, start-up."""
     english, spanish = data / "xquad" / "en.json", data / "xquad" / "es.json"
     sets = [(data / "squad2_dev", None), (english, None), (spanish, None), (english, spanish)]
-    results: dict[str, Any] = {"machine": _machine(), "documents": {}}
+    results: dict[str, Any] = {"machine": machine.described(), "documents": {}}
     for where, asked in sets:
         given = questions.load(where, asked)
         results["documents"][given.name] = {
@@ -98,15 +84,6 @@ def documents_part(data: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as home:
         results["startup"] = startup.measure(Path(home), 5)
     return results
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "cores": len(os.sched_getaffinity(0)),
-        "processor": platform.machine(),
-        "python": platform.python_version(),
-        **{name: version(name) for name in LIBRARIES},
-    }
 
 
 def main(
