@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from errors import BadInput
 
 # Folders of DATA_DIR that are ours; everything else in it may be logs.
-OURS = ("models", "documents", "memory", "adapters", "proxy", "training", "bucket")
+OURS = ("models", "documents", "memory", "adapters", "proxy", "training", "bucket", "benchmarks")
 
 
 class Settings(BaseSettings):

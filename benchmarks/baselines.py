@@ -19,21 +19,17 @@ POOL = 100
 def plain(passages: Sequence[Document], embedder: Embedder) -> Search:
     """The usual recipe: each passage cut off after 256 tokens, one vector, nearest by cosine (FAISS)."""
     assert isinstance(embedder, MiniLM)  # noqa: S101  # the baseline is of this model
-    return nearest(passages, embedder.truncated([passage.page_content for passage in passages]), embedder)
+    near = nearest(embedder.truncated([passage.page_content for passage in passages]))
+    return lambda question, k: [passages[row] for row in near(embedder.query(question), k)]
 
 
-def nearest(passages: Sequence[Document], vectors: Vectors, embedder: Embedder) -> Search:
-    """The passages whose one vector is nearest by cosine (FAISS)."""
+def nearest(vectors: Vectors) -> Callable[[Vectors, int], list[int]]:
+    """The rows of the k vectors with the greatest cosine, by FAISS's flat index."""
     import faiss
 
     index = faiss.IndexFlatIP(vectors.shape[1])
     index.add(vectors)
-
-    def search(question: str, k: int) -> list[Document]:
-        _, rows = index.search(embedder.query(question)[None], min(k, len(passages)))
-        return [passages[row] for row in rows[0]]
-
-    return search
+    return lambda vector, k: [int(row) for row in index.search(vector[None], min(k, len(vectors)))[1][0]]
 
 
 def bm25(passages: Sequence[Document]) -> Search:

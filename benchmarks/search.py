@@ -44,7 +44,7 @@ def measure(count: int, model: Embedder) -> list[dict[str, Any]]:
     lexical = corpus.lexical()
     built = time.perf_counter() - started
     store = Documents(embedder, corpus, lexical)
-    plain = baselines.nearest(corpus.passages, corpus.vectors, embedder)
+    plain = baselines.nearest(corpus.vectors)
     started = time.perf_counter()
     store.find("¿zzz?", DEPTH)
     near = time.perf_counter() - started

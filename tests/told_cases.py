@@ -49,6 +49,9 @@ RUN = {
         "R00001", {"Q": "colour code of machine 1", "P": "shop", "ID": FORGOTTEN, "N": "2"}
     ),
     "python app.py vibe-config": Case("api_base"),
+    "python -m benchmarks.mine --documents DIR [--questions N]": Case(
+        r"ours +│ +4 │", {"DIR": "~/Documents", "N": "4"}
+    ),
 }
 # Rows of the table that are run in another form; of a target `make -n` says that it is the same.
 SAME = {

@@ -10,7 +10,7 @@ from bucket.pull import pull
 from bucket.push import push
 from bucket.server import Bucket
 
-OURS = ("models", "documents", "memory", "adapters", "proxy", "training", "bucket")
+OURS = ("models", "documents", "memory", "adapters", "proxy", "training", "bucket", "benchmarks")
 
 
 def home(root):
