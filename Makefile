@@ -200,18 +200,33 @@ lint: .venv/development ## ruff and mypy
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 
+# Each measurement under its title; the last step draws what benchmarks/results.json holds.
+TITLE = printf '\n== %s\n'
 .PHONY: bench
-bench: setup ## measure; with DATA=folder (squad2_dev, xquad, locomo) retrieval too
+bench: .venv/development ## measure; with DATA=folder (squad2_dev, xquad, locomo) retrieval too
+	@$(PY) -m benchmarks.machine
+	@$(TITLE) "Follow-up questions over the samples"
 	@$(PY) -m benchmarks.followups
+	@for set in $(if $(DATA),$(wildcard $(DATA)/squad2_dev $(DATA)/xquad/*.json)); do \
+		$(TITLE) "Documents: what is found in $$set"; $(PY) -m benchmarks.documents --data $$set || exit; done
+	@$(TITLE) "Documents: how fast they are indexed"
 	@$(PY) -m benchmarks.indexing
+	@$(TITLE) "Documents: how soon a chat begins"
 	@$(PY) -m benchmarks.startup
+	@for set in $(if $(DATA),$(wildcard $(DATA)/locomo/*.json)); do \
+		$(TITLE) "Memory: what is recalled of $$set"; $(PY) -m benchmarks.memory --data $$set || exit; done
+	@$(TITLE) "Memory: how fast logs are taken in"
 	@$(PY) -m benchmarks.ingest
+	@$(TITLE) "Memory: how fast it recalls"
 	@$(PY) -m benchmarks.recall
+	@$(TITLE) "Prefix: what a model server reads anew"
 	@$(PY) -m benchmarks.prefix
+	@$(TITLE) "Proxy: what it adds to a request"
 	@$(PY) -m benchmarks.proxy
+	@$(TITLE) "Scale: a large memory behind the proxy"
 	@$(PY) -m benchmarks.scale --memories 100000
-	@for set in $(if $(DATA),$(wildcard $(DATA)/locomo/*.json)); do $(PY) -m benchmarks.memory --data $$set || exit; done
-	@for set in $(if $(DATA),$(wildcard $(DATA)/squad2_dev $(DATA)/xquad/*.json)); do $(PY) -m benchmarks.documents --data $$set || exit; done
+	@$(TITLE) "Pictures of the recorded results, benchmarks/results.json"
+	@$(PY) -m benchmarks.pictures
 
 .PHONY: lock
 lock: .venv/development ## compile the requirements anew

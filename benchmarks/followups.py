@@ -16,6 +16,7 @@ import typer
 from rich.table import Table
 
 import settings
+from benchmarks import machine
 from parts import Parts
 from terminal import show
 
@@ -53,7 +54,7 @@ def main(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON ob
         rows = measure(parts)
     totals = {name: sum(row[name] for row in rows) for name in ("alone", "together")}
     if as_json:
-        show.as_json({"pairs": len(rows), **totals, "rows": rows})
+        show.as_json({"pairs": len(rows), **totals, "rows": rows, "machine": machine.described()})
         return
     table = Table("question before", "follow-up", "alone", "together")
     for row in rows:

@@ -19,7 +19,7 @@ import typer
 from rich.table import Table
 
 import settings
-from benchmarks import texts
+from benchmarks import machine, texts
 from benchmarks.place import borrow_model
 from loaders.passages import split
 from parts import Parts
@@ -73,7 +73,7 @@ def main(
             texts.write(documents, files=60, sentences=60)
         facts = measure(documents, home)
     if json:
-        show.as_json(facts)
+        show.as_json(facts | {"machine": machine.described()})
         return
     table = Table("passages", "embedder alone", "indexing", "share", "of the pieces too", "nothing changed")
     table.add_row(

@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import typer
 
 import settings
-from benchmarks import sessions
+from benchmarks import machine, sessions
 from benchmarks.place import borrow_model
 from benchmarks.words import text
 from parts import Parts
@@ -75,7 +75,7 @@ def main(
     with tempfile.TemporaryDirectory() as temporary, Bar() as bar:
         rows = measure(count, Path(temporary), bar)
     if json:
-        show.as_json({"set": f"{count} sessions", "rows": rows})
+        show.as_json({"set": f"{count} sessions", "rows": rows, "machine": machine.described()})
         return
     show.rows(rows, f"{count} sessions")
 

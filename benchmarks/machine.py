@@ -1,4 +1,7 @@
-"""The machine and the versions that a figure belongs to; every `--json` of a benchmark names them."""
+"""The machine and the versions that a figure belongs to; every `--json` of a benchmark names them.
+
+python -m benchmarks.machine     the same on one line, for a person
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from terminal import show
 
 LIBRARIES = (
     "qdrant-edge-py",
@@ -41,3 +46,12 @@ def _model() -> str | None:
     except OSError:
         return None
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
+
+
+def main() -> None:
+    """Print it."""
+    show.console().print(", ".join(f"{name} {value}" for name, value in described().items()))
+
+
+if __name__ == "__main__":
+    main()

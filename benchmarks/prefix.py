@@ -25,7 +25,7 @@ import httpx
 import typer
 
 import settings
-from benchmarks import between, coding, servers
+from benchmarks import between, coding, machine, servers
 from benchmarks.coding import Coding, Message
 from benchmarks.place import borrow_model
 from errors import ModelFailed, PartMissing
@@ -171,7 +171,7 @@ def main(json: Annotated[bool, typer.Option("--json", help="Print one JSON objec
         rows = measure(given, Path(home), bar)
     name = f"{len(given.turns)} turns, {len(list(given.requests()))} requests, {TRIAL}"
     if json:
-        show.as_json({"set": name, "rows": rows})
+        show.as_json({"set": name, "rows": rows, "machine": machine.described()})
         return
     show.rows(rows, name)
     ours = rows[1]

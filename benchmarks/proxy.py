@@ -30,7 +30,7 @@ from typing import Annotated, Any
 import typer
 
 import settings
-from benchmarks import instant, load, recall, servers, streams, words
+from benchmarks import instant, load, machine, recall, servers, streams, words
 from benchmarks.place import borrow_model
 from benchmarks.servers import Running
 from parts import Parts
@@ -201,7 +201,7 @@ def main(
     with tempfile.TemporaryDirectory() as home, Bar() as bar:
         facts = measure(plan, Path(home), bar)
     if json:
-        show.as_json(facts)
+        show.as_json(facts | {"machine": machine.described()})
         return
     show.rows(facts["rows"], facts["set"])
     show.rows(facts["streams"], f"{plan.streams} streams at once")

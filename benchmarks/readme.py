@@ -37,7 +37,8 @@ METHODS = {"plain": "MiniLM + FAISS", "bm25": "BM25", "rrf": "RRF of both", "our
 
 def numbers(results: dict[str, Any]) -> str:
     """The section as Markdown."""
-    machine, indexing, startup = results["machine"], results["indexing"], results["startup"]
+    machine, startup = results["machine"], results["startup"]
+    indexing = results["ingest"]["indexing"]
     followups = results["followups"]
     return "\n".join(
         [
@@ -47,6 +48,8 @@ def numbers(results: dict[str, Any]) -> str:
             f"| | questions | {' | '.join(METHODS.values())} |",
             f"|---|---|{'---|' * len(METHODS)}",
             *(_row(name, results["documents"][name]) for name in NAMES),
+            "",
+            "![The share of right passages against the time of a question](docs/pictures/documents.png)",
             "",
             f"Follow-up questions over the samples: {followups['together']} of 10 find their passage, "
             f"{followups['alone']} without the question before.",
@@ -58,15 +61,15 @@ def numbers(results: dict[str, Any]) -> str:
             f"model alone reaches on the same passages; when nothing changed, {indexing['unchanged_s']} s. "
             f"Finding passages costs {_ms(results)} ms a question, its embedding included.",
             "",
-            *_memory(results["memory"]),
+            *_memory(results["memory"], results["ingest"]["logs"]),
             *_proxy(results["proxy"]),
         ]
     )
 
 
-def _memory(given: dict[str, Any]) -> list[str]:
+def _memory(given: dict[str, Any], logs: list[dict[str, Any]]) -> list[str]:
     rows = {row["method"]: row for row in given["rows"]}
-    ingest = {row["method"]: row for row in given["ingest"]}
+    ingest = {row["method"]: row for row in logs}
     recall = {row["what"]: row for row in given["recall"]["rows"]}
     plain, within = recall["recall"], recall["recall in one project"]
     return [
@@ -105,6 +108,8 @@ def _proxy(given: dict[str, Any]) -> list[str]:
             f"{row['cpu_ms_per_request']} | {row['rss_mb']} |"
             for row in rows
         ),
+        "",
+        "![What a proxy adds to each request, and its processor time](docs/pictures/proxy.png)",
         "",
         f"{crowd['streams']:,} streams at once: {crowd['dropped']} dropped, {crowd['rss_mb']} MB. "
         "Tokens that a model server reads anew in a conversation of three turns and eight requests "

@@ -22,6 +22,7 @@ import numpy as np
 import typer
 
 import settings
+from benchmarks import machine
 from benchmarks.place import borrow_model
 from benchmarks.words import text
 from parts import Parts
@@ -127,7 +128,7 @@ def main(
     with tempfile.TemporaryDirectory() as temporary, Bar() as bar:
         facts = measure(turns, Path(temporary), bar)
     if json:
-        show.as_json(facts)
+        show.as_json(facts | {"machine": machine.described()})
         return
     show.rows(
         facts["rows"],

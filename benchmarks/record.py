@@ -1,19 +1,20 @@
 """Run every measurement and write benchmarks/results.json, where the README's numbers come from.
 
-python -m benchmarks.record --data DIR [--part documents|memory|proxy]
+python -m benchmarks.record --data DIR [--part documents|memory|ingest|proxy|scale] [--memories 10000 ...]
 
-The part `proxy` needs no DIR but names LiteLLM's program with --litellm where it is installed.
-
-DIR holds `squad2_dev/` and `xquad/` (see `benchmarks.documents`) and `locomo/locomo_dev.json`. Each part is
-one run and names its machine; with --part the other part of the file stays as it is.
+DIR holds `squad2_dev/` and `xquad/` (see `benchmarks.documents`) and `locomo/locomo_dev.json`; only the parts
+`documents` and `memory` need it. `proxy` names LiteLLM's program with --litellm where it is installed;
+`scale` measures each size of --memories (a million takes half an hour and 17 GB). Each part is one run and
+names its machine; with --part the other parts of the file stay as they are.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -31,6 +32,7 @@ from benchmarks import (
     proxy,
     questions,
     recall,
+    scale,
     startup,
     texts,
 )
@@ -39,19 +41,40 @@ from terminal.progress import Bar
 
 RESULTS = Path(__file__).resolve().parent / "results.json"
 MESSAGES, SESSIONS, TURNS = 4, 1000, 100_000
+SIZES = (10_000, 100_000)
+Part = Literal["documents", "memory", "ingest", "proxy", "scale"]
 
 
 def memory_part(data: Path) -> dict[str, Any]:
-    """What concerns past sessions: how much is recalled, how fast, and what taking logs in costs."""
+    """What concerns past sessions: how much is recalled, and how fast."""
     conversations = locomo.load(data / "locomo" / "locomo_dev.json", MESSAGES)
-    with Bar() as bar, tempfile.TemporaryDirectory() as logs, tempfile.TemporaryDirectory() as large:
+    with Bar() as bar, tempfile.TemporaryDirectory() as large:
         return {
             "machine": machine.described(),
             "questions": sum(len(conversation.asked) for conversation in conversations),
             "rows": memory.measure(conversations, bar),
-            "ingest": ingest.measure(SESSIONS, Path(logs), bar),
             "recall": recall.measure(TURNS, Path(large), bar),
         }
+
+
+def ingest_part() -> dict[str, Any]:
+    """What taking documents and logs in costs, beside the embedding model alone."""
+    with Bar() as bar, tempfile.TemporaryDirectory() as home, tempfile.TemporaryDirectory() as logs:
+        texts.write(Path(home) / "documents", files=60, sentences=60)
+        return {
+            "machine": machine.described(),
+            "indexing": indexing.measure(Path(home) / "documents", Path(home)),
+            "logs": ingest.measure(SESSIONS, Path(logs), bar),
+        }
+
+
+def scale_part(plans: Sequence[scale.Plan]) -> dict[str, Any]:
+    """How large memories are carried, one after the other."""
+    runs = []
+    for plan in plans:
+        with Bar() as bar, tempfile.TemporaryDirectory() as home:
+            runs.append(scale.measure(plan, Path(home), bar))
+    return {"machine": machine.described(), "runs": runs}
 
 
 def proxy_part(litellm: Path) -> dict[str, Any]:
@@ -65,7 +88,7 @@ def proxy_part(litellm: Path) -> dict[str, Any]:
 
 
 def documents_part(data: Path) -> dict[str, Any]:
-    """What concerns documents: what is found, follow-ups, indexing, start-up."""
+    """What concerns documents: what is found, follow-ups, start-up."""
     english, spanish = data / "xquad" / "en.json", data / "xquad" / "es.json"
     sets = [(data / "squad2_dev", None), (english, None), (spanish, None), (english, spanish)]
     results: dict[str, Any] = {"machine": machine.described(), "documents": {}}
@@ -79,26 +102,27 @@ def documents_part(data: Path) -> dict[str, Any]:
         rows = followups.measure(parts)
     results["followups"] = {name: sum(row[name] for row in rows) for name in ("alone", "together")}
     with tempfile.TemporaryDirectory() as home:
-        texts.write(Path(home) / "documents", files=60, sentences=60)
-        results["indexing"] = indexing.measure(Path(home) / "documents", Path(home))
-    with tempfile.TemporaryDirectory() as home:
         results["startup"] = startup.measure(Path(home), 5)
     return results
 
 
 def main(
     data: Annotated[Path, typer.Option(help="The folder with squad2_dev/, xquad/ and locomo/.")] = Path(),
-    part: Annotated[str | None, typer.Option(help="documents, memory or proxy; all without it.")] = None,
+    part: Annotated[Part | None, typer.Option(help="One part; all without it.")] = None,
     litellm: Annotated[Path, typer.Option(help="LiteLLM's program.")] = proxy.LITELLM,
+    memories: Annotated[list[int], typer.Option(help="How many, for the part scale.")] = list(SIZES),  # noqa: B006
 ) -> None:
     """Measure and write the results."""
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "documents": lambda: documents_part(data),
+        "memory": lambda: {"memory": memory_part(data)},
+        "ingest": lambda: {"ingest": ingest_part()},
+        "proxy": lambda: {"proxy": proxy_part(litellm)},
+        "scale": lambda: {"scale": scale_part([scale.Plan(memories=size) for size in memories])},
+    }
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if part else {}
-    if part in {None, "documents"}:
-        results |= documents_part(data)
-    if part in {None, "memory"}:
-        results["memory"] = memory_part(data)
-    if part in {None, "proxy"}:
-        results["proxy"] = proxy_part(litellm)
+    for name in [part] if part else parts:
+        results |= parts[name]()
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 

@@ -32,7 +32,7 @@ from typing import Annotated, Any
 import typer
 
 import settings
-from benchmarks import instant, load, recall, servers, spent, words
+from benchmarks import instant, load, machine, recall, servers, spent, words
 from benchmarks.place import borrow_model
 from benchmarks.servers import Running
 from parts import Parts
@@ -238,7 +238,7 @@ def main(
     with _place(home) as place, Bar() as bar:
         facts = measure(Plan(memories, clients, seconds), place, bar)
     if json:
-        show.as_json(facts)
+        show.as_json(facts | {"machine": machine.described()})
         return
     show.rows([facts["held"]], f"{memories:,} memories, built and kept")
     show.rows(facts["asked"], f"Asked by one client, and by {clients} with and without a pause")

@@ -20,7 +20,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks import texts
+from benchmarks import machine, texts
 from terminal import show
 from terminal.chat import PROMPT
 
@@ -83,7 +83,7 @@ def main(
     with tempfile.TemporaryDirectory() as home:
         facts = measure(Path(home), runs)
     if json:
-        show.as_json(facts)
+        show.as_json(facts | {"machine": machine.described()})
         return
     show.console().print(
         f"{facts['passages']} passages: prompt after {facts['warm_median_s']} s (median of {runs}, worst "
