@@ -35,7 +35,15 @@ from terminal.options import Json
 from terminal.progress import Bar
 
 TRIED = 3  # passages that a model may be shown for each question that it is to write
-TOLD = ("chunk_size", "chunk_overlap", "documents_top_k", "min_score", "embedding_model", "threads")
+TOLD = (
+    "chunk_size",
+    "chunk_overlap",
+    "documents_top_k",
+    "min_score",
+    "min_confidence",
+    "embedding_model",
+    "threads",
+)
 cli = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 

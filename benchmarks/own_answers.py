@@ -33,7 +33,8 @@ Result = TypeVar("Result")
 class Outcome:
     """One question: where each method has its passage (0: not among ten), its cosine, and what it took.
 
-    `delivered` is what a person gets: among the first DOCUMENTS_TOP_K that reach MIN_SCORE.
+    `delivered` is what a person gets: among the first DOCUMENTS_TOP_K that reach MIN_SCORE, and the confidence
+    reaches MIN_CONFIDENCE.
     """
 
     question: Question
@@ -61,13 +62,15 @@ class Asking:
         found, whole = _timed(lambda: self._methods["ours"](text, DEPTH))
         vector, embedding = _timed(lambda: embedder.query(text))
         _, dense = _timed(lambda: self._near(vector, baselines.POOL))
-        _, lexical = _timed(lambda: self._lexical.scores(text))
+        _, lexical = _timed(lambda: self._lexical.scores(self._lexical.read(text)))
         ranks = {
             name: _rank(found if name == "ours" else self._methods[name](text, DEPTH), question)
             for name in METHODS
         }
         own = found[ranks["ours"] - 1].metadata["score"] if ranks["ours"] else None
-        delivered = _rank(self._parts.recall(text)["passages"], question) > 0
+        told = self._parts.recall(text)
+        likely = told["confidence"] is None or told["confidence"] >= self._parts.settings.min_confidence
+        delivered = likely and _rank(told["passages"], question) > 0
         ms = dict(zip(STEPS, (embedding, dense, lexical, whole), strict=True))
         return Outcome(question, ranks, delivered, own, ms)
 
@@ -132,7 +135,7 @@ def by_language(outcomes: Sequence[Outcome]) -> dict[str, list[dict[str, Any]]]:
 
 
 def lost_to_filter(outcomes: Sequence[Outcome], top_k: int) -> dict[str, Any]:
-    """Questions whose passage was among the first k but under the minimum, the worst first."""
+    """Questions whose passage was among the first k but not delivered, the worst first."""
     lost = [one for one in outcomes if 0 < one.ranks["ours"] <= top_k and not one.delivered]
     worst = sorted(lost, key=lambda one: one.score or 0.0)[:EXAMPLES]
     return {

@@ -49,7 +49,11 @@ def measure(count: int, model: Embedder) -> list[dict[str, Any]]:
     store.find("¿zzz?", DEPTH)
     near = time.perf_counter() - started
     facts = {"passages": count, "size": _size(corpus), "lexical_s": round(built, 2), "near_s": round(near, 2)}
-    searches = (lambda question, _: [embedder.query(question)], plain, store.find)
+    searches = (
+        lambda question, _: [embedder.query(question)],
+        lambda question, k: plain(embedder.query(question), k),
+        store.find,
+    )
     return [facts | _row(kind, ask, chance, searches) for kind, ask in KINDS.items()]
 
 

@@ -38,8 +38,8 @@ def _delivered(facts: Mapping[str, Any]) -> None:
     say, chosen, lost = console().print, facts["settings"], facts["filter"]
     say(
         f"Delivered with your settings (the first {chosen['documents_top_k']} that reach "
-        f"{chosen['min_score']:.2f}): {facts['delivered']} %. "
-        f"Below the minimum: {lost['lost']} right passages, {lost['share']} %."
+        f"{chosen['min_score']:.2f}, where the confidence reaches {chosen['min_confidence']:.2f}): "
+        f"{facts['delivered']} %. Left out: {lost['lost']} right passages, {lost['share']} %."
     )
     for one in lost["worst"]:
         say(escape(f"  {one['score']:.2f}  {printable(one['file'])}  {_quoted(one['question'])}"))

@@ -84,7 +84,6 @@ def test_a_run_tells_what_is_found_what_the_minimum_lost_and_what_is_slow(mine, 
     assert facts["delivered"] == pytest.approx(
         100 - facts["filter"]["share"], abs=100 - rows["ours"]["hit@3"]
     )
-    assert all(one["score"] < 0.3 for one in facts["filter"]["worst"])
     steps = facts["steps"]
     assert 0 < steps["embedding"] < steps["whole"]
     assert facts["indexing"]["embedding_ms"] > 0
