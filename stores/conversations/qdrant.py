@@ -31,11 +31,12 @@ class Qdrant(ABC):
     def compared(self, vector: list[float], points: list[str]) -> list[Compared]:
         """By cosine, each window."""
         found = self.fetch(points, True) if points else []
-        toward = np.array(vector, np.float32)
+        windows = np.array([window for point in found for window in point["windows"]], np.float32)
+        cosines = iter((windows @ np.array(vector, np.float32)).tolist() if found else [])
         return [
             Compared(
                 id=point["id"],
-                cosines=(np.array(point["windows"], np.float32) @ toward).tolist(),
+                cosines=[next(cosines) for _ in point["windows"]],
                 payload=point["payload"],
             )
             for point in found
