@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from stores.ranking import relevance
-from stores.words import counted, saturated
+from stores.words import counted, dated, saturated
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
@@ -47,9 +47,9 @@ def weigh(
     order = sorted(range(len(turns)), key=lambda row: _place(turns[row]))
     turns = [turns[row] for row in order]
     owner = np.repeat(np.arange(len(turns)), [len(turn.metadata["pieces"]) for turn in turns])
-    stored = [piece for turn in turns for piece in turn.metadata["pieces"]]
+    told = [(terms, _day(turn)) for turn in turns for *_, terms in turn.metadata["pieces"]]
     dense = np.array([cosine for row in order for cosine in cosines[row]], np.float32)
-    lexical, cover = _lexical([terms for *_, terms in stored], asked)
+    lexical, cover = _lexical(told, asked)
     own = relevance(dense, lexical, language)
     whole = own + TURN * np.array([turn.metadata["relevance"] for turn in turns])[owner]
     whole = (whole + _beside(own, turns, owner)) / MOST
@@ -80,7 +80,12 @@ def _beside(own: Array, turns: Sequence[Document], owner: Array) -> Array:
     return more
 
 
-def _lexical(pieces: Sequence[str], asked: Sequence[Sequence[int]]) -> tuple[Array, Array]:
+def _day(turn: Document) -> bytes:
+    time = turn.metadata.get("time")
+    return dated(time and time[: len("2026-11-27")], turn.metadata["language"])
+
+
+def _lexical(pieces: Sequence[tuple[str, bytes]], asked: Sequence[Sequence[int]]) -> tuple[Array, Array]:
     """The BM25 score of each piece, and the share of the question's IDF that it holds."""
     forms = list(dict.fromkeys(form for word in asked for form in word))
     counts, lengths = counted(pieces, forms)

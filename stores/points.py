@@ -55,7 +55,7 @@ def points(told: Sequence[Told], embedder: Embedder, progress: Progress) -> list
 def _point(turn: Told, windows: list[list[float]], pieces: list[Span]) -> Point:
     text = turn.document.page_content
     language, time = detect(text), turn.document.metadata.get("time")
-    kept = [[start, end, packed(text[start:end], language, time)] for start, end in pieces]
+    kept = [[start, end, packed(text[start:end], language)] for start, end in pieces]
     metadata = turn.document.metadata | turn.labels | {"language": language, "pieces": kept}
     return Point(
         id=turn.point,

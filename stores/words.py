@@ -14,6 +14,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -48,15 +49,21 @@ def asked(question: str, languages: Iterable[str]) -> list[list[int]]:
     return [[*map(_hashed, forms)] for forms in query_words(_with_parts(question), languages)]
 
 
-def packed(text: str, language: str, time: str | None = None) -> str:
-    """The terms of a piece of text and of its date, as often as they occur, in five letters each."""
-    found = [_hashed(term) for told in (text, _spelled(time)) for term in terms(_with_parts(told), language)]
+def packed(text: str, language: str) -> str:
+    """The terms of a piece of text, as often as they occur, in five letters each."""
+    found = [_hashed(term) for term in terms(_with_parts(text), language)]
     return base64.b64encode(np.array(found, "<u4").tobytes()).decode()
 
 
-def counted(pieces: Sequence[str], wanted: Sequence[int]) -> tuple[Counts, Counts]:
-    """How often each packed piece holds each of some terms [pieces, terms], and its length [pieces, 1]."""
-    each = [np.frombuffer(base64.b64decode(piece), "<u4") for piece in pieces]
+@lru_cache(maxsize=10_000)
+def dated(day: str | None, language: str) -> bytes:
+    """The terms of a day in a language; it is a label, and may change while the text stays."""
+    return base64.b64decode(packed(_spelled(day), language))
+
+
+def counted(pieces: Sequence[tuple[str, bytes]], wanted: Sequence[int]) -> tuple[Counts, Counts]:
+    """How often pieces with their days hold each of some terms [pieces, terms], and their lengths."""
+    each = [np.frombuffer(base64.b64decode(piece) + day, "<u4") for piece, day in pieces]
     lengths = np.array([len(piece) for piece in each])
     owner = np.repeat(np.arange(len(each)), lengths)
     together = np.concatenate(each)
