@@ -99,10 +99,7 @@ class Memories:
         facts = checked(self.collection, self.settings.embedding_model)
         embedder = self._embedder()
         same_vectors(facts, embedder)
-        chosen = self.settings
-        # A token is three characters or more of what agents write.
-        share = 3 * chosen.rag_max_tokens // chosen.memory_top_k
-        return Memory(self.collection, embedder, longest=share)
+        return Memory(self.collection, embedder)
 
     def ingest(self, root: Path | None, *, clear: bool = False, quiet: bool = False) -> dict[str, Any]:
         """Take in the logs below a folder (DATA_DIR without one); what is known already costs a look."""

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from memories import Memories
     from settings import Settings
 
-MEMORY_SPARE = 4  # near-duplicates and the third turn of a session make room
+# So many turns are looked into for each item that is delivered.
+MEMORY_SPARE = 8
+# A token is three characters or more of what agents write.
+CHARACTERS_A_TOKEN = 3
+# The proxy gives a turn no more than a tenth of the model's context.
+CONTEXTS = 10
 
 
 class Parts(Voice):
@@ -143,24 +148,30 @@ class Parts(Voice):
     def _memories(self) -> dict[str, Memories]:
         return {}
 
-    def recalls_turns(self, find: Find, min_confidence: float = 0) -> CompiledStateGraph[Any, Any, Any, Any]:
-        """The recall graph over earlier sessions, by a search over them."""
-        from graphs.block import block
+    def recalls_turns(
+        self, find: Find, characters: int | None = None, min_confidence: float = 0
+    ) -> CompiledStateGraph[Any, Any, Any, Any]:
+        """The recall graph over earlier sessions, by a search over them; it fills what a block may hold."""
+        from graphs.block import FRAME, HEADER, INDENT, block
         from graphs.recall import Recalling, recall_graph
         from stores.language import content_words, detect
-        from stores.memory import diverse
+        from stores.telling import Room, told
         from tracing import hush
 
         hush()  # what the proxy looks up is never traced
+        chosen = self.settings
+        tokens = min(chosen.rag_max_tokens, chosen.max_model_len // CONTEXTS)
+        shipped = Room(CHARACTERS_A_TOKEN * tokens - FRAME, HEADER, len(INDENT))
+        room = Room(characters) if characters else shipped
         recalling = Recalling(
             find=find,
-            top_k=self.settings.memory_top_k,
-            min_score=self.settings.min_score,
+            top_k=chosen.memory_top_k,
+            min_score=chosen.min_score,
             min_confidence=min_confidence,
             render=block,
             content_words=lambda text: content_words(text, detect(text)),
             spare=MEMORY_SPARE,
-            choose=diverse,
+            choose=lambda turns, k, least: told(turns, k, least, room),
         )
         return recall_graph(recalling)
 

@@ -111,7 +111,7 @@ class Proxied:
         with self._one:
             if owner not in self._graphs:
                 self._graphs[owner] = self._parts.recalls_turns(
-                    self._finding(owner), self._parts.settings.min_confidence
+                    self._finding(owner), min_confidence=self._parts.settings.min_confidence
                 )
         return self._graphs[owner]
 
@@ -149,16 +149,20 @@ def _recalled(found: dict[str, Any]) -> Recalled:
     from graphs.nodes import remembered
 
     passages: list[Document] = found["passages"]
-    kept = [str(passage.id) for passage in passages]
+    turns = [passage.metadata["turns"] for passage in passages]
+    told = {turn for those in turns for turn in those}
+    left_out = {"text", "turns"}
     candidates = [
-        {name: value for name, value in remembered(hit).items() if name != "text"} | {"kept": hit.id in kept}
+        {name: value for name, value in remembered(hit).items() if name not in left_out}
+        | {"kept": hit.id in told}
         for hit in found["candidates"]
     ]
     return Recalled(
         found["query"],
         candidates,
-        kept,
+        [str(passage.id) for passage in passages],
         lambda count: found["context"] if count == len(passages) else block(passages[:count]),
+        turns,
     )
 
 

@@ -72,18 +72,19 @@ def _conversation(given: dict[str, Any], messages: int) -> Conversation:
             "time": _day(told.get(f"session_{number}_date_time", "")),
             "speakers": [told["speaker_a"], told["speaker_b"]],
         }
-        units += [_unit(group, said, common) for group in groups]
+        units += [_unit(place, group, said, common) for place, group in enumerate(groups, start=1)]
     found = ((row, _evidence(row, lines)) for row in given["qa"])
     asked = [Asked(row["question"], row["category"], evidence) for row, evidence in found if evidence]
     return Conversation(given["sample_id"], lines, units, asked)
 
 
-def _unit(group: list[str], said: dict[str, str], common: dict[str, Any]) -> Document:
+def _unit(place: int, group: list[str], said: dict[str, str], common: dict[str, Any]) -> Document:
     identity = f"{common['session_id']} {group[0]}"
     own = {
         "identity": identity,
         "alike": hashlib.sha256(identity.encode()).hexdigest(),
         "turn": group[0],
+        "place": place,
         "agent": "locomo",
         "branch": None,
         "started": common["time"],

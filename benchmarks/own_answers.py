@@ -33,8 +33,8 @@ Result = TypeVar("Result")
 class Outcome:
     """One question: where each method has its passage (0: not among ten), its cosine, and what it took.
 
-    `delivered` is what a person gets: among the first DOCUMENTS_TOP_K that reach MIN_SCORE, and the confidence
-    reaches MIN_CONFIDENCE.
+    `delivered` is what a person gets: among the first DOCUMENTS_TOP_K that reach MIN_SCORE, where the
+    confidence reaches MIN_CONFIDENCE.
     """
 
     question: Question

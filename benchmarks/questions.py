@@ -62,7 +62,7 @@ def _paragraphs(name: str, given: dict[str, Any], questions: list[dict[str, Any]
     places = {row["id"]: _spans(row["answers"]) for row in given["questions"]}
     texts = {str(row["id"]): row["text"] for row in given["paragraphs"]}
     asked = tuple(Asked(row["question"], str(row["paragraph"]), places[row["id"]]) for row in questions)
-    topics = {str(row["id"]): row["title"] for row in given["paragraphs"]}
+    topics = {str(row["id"]): row.get("title", str(row["id"])) for row in given["paragraphs"]}
     return QuestionSet(name, texts, asked, topics)
 
 

@@ -20,6 +20,7 @@ from uuid import UUID
 
 import numpy as np
 import typer
+from langchain_core.documents import Document
 
 import settings
 from benchmarks import machine
@@ -27,8 +28,9 @@ from benchmarks.place import borrow_model
 from benchmarks.words import text
 from parts import Parts
 from stores.collection import Payload, Point
-from stores.embeddings import Embedder
-from stores.words import weighted
+from stores.embeddings import Embedder, Vectors
+from stores.sides import sides
+from stores.words import packed, weighted
 from terminal import show
 from terminal.progress import Bar
 
@@ -87,23 +89,36 @@ def points(
         points = []
         for number in range(start, min(start + BATCH, turns)):
             told = texts[number] if number < len(texts) else say(chance)
-            vector = vectors[number % len(vectors)] + TURNED * dice.normal(size=vectors.shape[1]) / 20
-            points.append(_point(number, told, (vector / np.linalg.norm(vector)).tolist()))
+            document = Document(told)
+            windows = [
+                _turned(vectors[(number + one) % len(vectors)], dice) for one in range(len(sides(document)))
+            ]
+            points.append(_point(number, document, windows))
         yield points
 
 
-def _point(number: int, told: str, vector: list[float]) -> Point:
+def _turned(vector: Vectors, dice: np.random.Generator) -> list[float]:
+    other = vector + TURNED * dice.normal(size=len(vector)) / 20
+    return list((other / np.linalg.norm(other)).tolist())
+
+
+def _point(number: int, document: Document, windows: list[list[float]]) -> Point:
+    told = document.page_content
     session = f"session-{number // SESSION_TURNS}"
     metadata = {
         "identity": str(number),
         "session_id": session,
         "sessions": [session],
+        "place": number % SESSION_TURNS,
+        "pieces": [
+            [side.said, side.end, packed(told[side.said : side.end], "english")] for side in sides(document)
+        ],
         "project": f"/home/dev/{number // SESSION_TURNS % PROJECTS}",
         "language": "english",
         "time": f"2026-{1 + number % 12:02}-{1 + number % 28:02}T12:00:00Z",
     }
     payload = Payload(page_content=told, metadata=metadata)
-    return Point(id=str(UUID(int=number)), windows=[vector], words=weighted(told, "english"), payload=payload)
+    return Point(id=str(UUID(int=number)), windows=windows, words=weighted(told, "english"), payload=payload)
 
 
 def _seconds(work: Callable[..., object], *arguments: Any) -> float:

@@ -36,7 +36,6 @@ from benchmarks import instant, load, machine, recall, servers, spent, words
 from benchmarks.place import borrow_model
 from benchmarks.servers import Running
 from parts import Parts
-from stores.collection import Point
 from terminal import show
 from terminal.progress import Bar
 
@@ -104,21 +103,13 @@ def _build(memories: int, home: Path, bar: Bar) -> Built:
         clocks = [_clocks()]
         for number, points in enumerate(recall.points(memories, parts.embedder, chance, bar, _turns(chance))):
             bar("writing", number * recall.BATCH, memories, f"{_clocks()[0] - clocks[0][0]:.0f} s")
-            collection.upsert(_with_answers(points))
+            collection.upsert(points)
         clocks.append(_clocks())
         bar("building the graph", 0, 1)
         collection.settle()
         clocks.append(_clocks())
     spent_s = [round(end - start, 1) for one in pairwise(clocks) for start, end in zip(*one, strict=True)]
     return Built(dict(zip(TIMES, spent_s, strict=True)), _sizes(home, memories))
-
-
-def _with_answers(points: list[Point]) -> list[Point]:
-    """Each with a second window, since question and answer are embedded apart."""
-    others = [point["windows"] for point in points[1:] + points[:1]]
-    return [
-        point | {"windows": point["windows"] + other} for point, other in zip(points, others, strict=True)
-    ]
 
 
 def _clocks() -> tuple[float, float]:

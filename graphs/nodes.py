@@ -26,8 +26,8 @@ class Find(Protocol):
         """Best first; a scope by the names that the store knows."""
 
 
-# Of ranked passages the first k, or a better choice of k.
-Choose = Callable[[Sequence[Document], int], list[Document]]
+# Of ranked passages the first k whose cosine reaches a minimum, or a better choice.
+Choose = Callable[[Sequence[Document], int, float], list[Document]]
 
 
 class Node(Protocol):
@@ -67,11 +67,12 @@ def score_filter(least: Least, top_k: int, choose: Choose) -> Node:
     """
 
     def node(state: State) -> dict[str, Any]:
-        scores = [candidate.metadata["score"] for candidate in state["candidates"]]
-        kept = [candidate for candidate in state["candidates"] if candidate.metadata["score"] >= least.score]
-        sure = confidence(state["candidates"][:top_k])
-        passages = choose(kept, top_k) if sure is None or sure >= least.confidence else []
-        return {"passages": passages, "best_score": max(scores, default=None), "confidence": sure}
+        candidates = state["candidates"]
+        best = max((candidate.metadata["score"] for candidate in candidates), default=None)
+        sure = confidence(candidates[:top_k])
+        likely = sure is None or sure >= least.confidence
+        passages = choose(candidates, top_k, least.score) if likely else []
+        return {"passages": passages, "best_score": best, "confidence": sure}
 
     return node
 
@@ -180,10 +181,11 @@ def abstain(least: Least, speaking: Speaking) -> Node:
 
 
 def remembered(turn: Document) -> dict[str, Any]:
-    """A past turn as `recall --json` shows it; what the log does not tell is null."""
+    """What was recalled as `recall --json` shows it, named by its best turn; what no log tells is null."""
     told = turn.metadata
     names = ("session_id", "project", "branch", "time", "title", "model", "score", "relevance", "confidence")
-    return {"id": turn.id, **{name: told.get(name) for name in names}, "text": turn.page_content}
+    facts = {name: told.get(name) for name in names}
+    return {"id": turn.id, **facts, "turns": told.get("turns", [turn.id]), "text": turn.page_content}
 
 
 def described(passage: Document) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from graphs import nodes
 from graphs.state import Least, Question, Recall, State
 
 
-def first(passages: Sequence[Document], k: int) -> list[Document]:
-    """The best k as they are ranked."""
-    return list(passages[:k])
+def first(passages: Sequence[Document], k: int, least: float) -> list[Document]:
+    """The best k as they are ranked, of those whose cosine reaches the least."""
+    return [passage for passage in passages if passage.metadata["score"] >= least][:k]
 
 
 @dataclass(frozen=True)

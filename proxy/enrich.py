@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from errors import StoreFailed
@@ -154,7 +155,8 @@ class Memory:
             kept -= 1
             block = recalled.render(kept) if kept else ""
             told.reason = "not all that was found had room"
-        return Given(block, tuple(recalled.kept[:kept]))
+        turns = tuple(chain.from_iterable(recalled.turns[:kept]))
+        return Given(block, tuple(recalled.kept[:kept]), turns=turns)
 
     def _remember(self, told: Told, index: int, given: Given, *, over: float = 0.0) -> Given:
         try:
@@ -187,5 +189,5 @@ def _asked(told: Told, question: _Question) -> Asked:
         session=told.session or None,
         earlier=said["user"],
         answers=[text for text in said["assistant"] if text],
-        given=[one for given in question.before.values() for one in given.memories],
+        given=[one for given in question.before.values() for one in (*given.memories, *given.turns)],
     )

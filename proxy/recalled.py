@@ -28,13 +28,15 @@ class Asked:
 class Recalled:
     """What was found: what was looked up, every candidate, and the ids kept, most relevant first.
 
-    `render(n)` is the block of the first n that were kept. Without a query there was nothing to look in.
+    `render(n)` is the block of the first n that were kept, `turns` the ids of all that each of them tells.
+    Without a query there was nothing to look in.
     """
 
     query: str | None = None
     candidates: Sequence[Mapping[str, Any]] = ()
     kept: Sequence[str] = ()
     render: Callable[[int], str] = field(default=lambda count: "")
+    turns: Sequence[Sequence[str]] = ()
 
 
 # May take its time and may raise: it is asked on a thread of its own, under a deadline.

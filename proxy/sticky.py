@@ -60,12 +60,16 @@ def _told(operation: Callable[Concatenate[Sticky, P], R]) -> Callable[Concatenat
 
 @dataclass(frozen=True)
 class Given:
-    """What a turn was given: a block ("" is: nothing relevant), of which memories, when, in which session."""
+    """What a turn was given: a block ("" is: nothing relevant), of which memories, when, in which session.
+
+    `turns` are the ids of all that the memories tell.
+    """
 
     block: str
     memories: tuple[str, ...] = ()
     session: str = ""
     made: float = 0.0
+    turns: tuple[str, ...] = ()
 
 
 class Sticky:
@@ -131,7 +135,7 @@ class Sticky:
         Gives what is kept, so that the same request, asked twice at once, gets the same.
         """
         now = time.time()
-        row = (key, session, given.block, json.dumps(given.memories), now, now, over)
+        row = (key, session, given.block, json.dumps([given.memories, given.turns]), now, now, over)
         self._base.execute(KEEP, row)
         self._prune()
         kept = {one.session: one for one in self._rows([key]).get(key, ())}
@@ -143,7 +147,7 @@ class Sticky:
         gone = 0
         self._base.execute(f"pragma busy_timeout = {FORGET_MS}")
         for memory in memories:
-            where = "where exists (select 1 from json_each(memories) where value = ?)"
+            where = "where exists (select 1 from json_tree(memories) where value = ?)"
             gone += self._base.execute(f"delete from given {where}", (memory,)).rowcount  # noqa: S608  # ours
         if self._base.execute("pragma wal_checkpoint(truncate)").fetchone()[0]:
             raise sqlite3.OperationalError("somebody is reading it")
@@ -157,8 +161,8 @@ class Sticky:
             marks = ",".join("?" * len(some))
             query = f"select key, block, memories, session, made from given where key in ({marks}) order by made desc"  # noqa: S608, E501
             for key, block, memories, session, made in self._base.execute(query, some):
-                given = Given(block, tuple(json.loads(memories)), session, made)
-                found.setdefault(key, []).append(given)
+                told, turns = map(tuple, json.loads(memories))
+                found.setdefault(key, []).append(Given(block, told, session, made, turns))
         return found
 
     def _touch(self, keys: Iterable[str]) -> None:

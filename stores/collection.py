@@ -31,6 +31,14 @@ class Point(TypedDict):
     payload: Payload
 
 
+class Compared(TypedDict):
+    """A turn beside a vector: the cosine of each of its windows, in their order."""
+
+    id: str
+    cosines: list[float]
+    payload: Payload
+
+
 class Scope(TypedDict, total=False):
     """What is looked at: one project, one session, all but one session; None is no restriction."""
 
@@ -66,8 +74,8 @@ class Collection(Protocol):
     def lexical(self, terms: list[int], limit: int, scope: Scope) -> Scored:
         """The points of highest BM25 score for some hashed terms, best first."""
 
-    def cosines(self, vector: list[float], points: list[str]) -> Scored:
-        """The cosine of each of some points."""
+    def compared(self, vector: list[float], points: list[str]) -> list[Compared]:
+        """Some points, in any order, window by window; computed where they are, for windows are large."""
 
     def fetch(self, points: list[str], with_windows: bool) -> list[Point]:
         """Some points, in any order; `windows` is empty unless asked for, `words` always."""

@@ -65,10 +65,15 @@ def query_terms(question: str, languages: Iterable[str]) -> list[str]:
 
     A Spanish question then meets the names and numbers of an English text, and not its Spanish "de".
     """
+    return list(dict.fromkeys(stem for forms in query_words(question, languages) for stem in forms))
+
+
+def query_words(question: str, languages: Iterable[str]) -> list[list[str]]:
+    """The same, word by word: the stems that each word has in these languages."""
     own = detect(question)
     words = content_words(question, own)
-    found = [stem for language in (own, *languages) for stem in _stems(words, language)]
-    return list(dict.fromkeys(found))
+    stems = [_stems(words, language) for language in dict.fromkeys([own, *languages])]
+    return [list(dict.fromkeys(forms)) for forms in dict.fromkeys(zip(*stems, strict=True))]
 
 
 def _stems(words: list[str], language: str) -> list[str]:

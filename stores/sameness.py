@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NAMESPACE = uuid5(NAMESPACE_URL, "recuerdo:turn")
 ID_VERSION = "v1"
 # What a log says around a turn: it may change while the text stays.
-LABELS = ("alike", "branch", "model", "project", "session_id", "started", "time", "title", "turn")
+LABELS = ("alike", "branch", "model", "place", "project", "session_id", "started", "time", "title", "turn")
 
 
 def turn_of(document: Document) -> Turn:

@@ -16,7 +16,7 @@ from stores.ledger import Ledger
 if TYPE_CHECKING:
     from stores.embeddings import Embedder
 
-SCHEMA = 1
+SCHEMA = 2
 PAGE = 256
 # The ledger speaks of no collection yet: whoever comes next makes it anew, even if this run is ended.
 CLEARING = ""

@@ -68,11 +68,11 @@ def test_ingest_recall_stats_forget(app, logs):
     assert hits[0]["session_id"].startswith("00000002")
     assert hits[0]["time"].startswith("2026-11-01T00:00:02")
     assert all(hit["score"] >= 0.3 for hit in hits)
-    assert len(hits) == 5
-    assert max([hit["session_id"] for hit in hits].count(hit["session_id"]) for hit in hits) <= 2
+    assert all(hit["id"] in hit["turns"] for hit in hits)
+    assert len(hits) == len({hit["session_id"] for hit in hits}) > 1
     assert facts(app("forget", "--id", hits[0]["id"], "--yes", "--json")) == {"forgotten": 1}
     assert facts(app("forget", "--project", "other", "--yes", "--json")) == {"forgotten": 2}
-    assert facts(app("forget", "--session", hits[-1]["session_id"], "--yes", "--json"))["forgotten"] > 0
+    assert facts(app("forget", "--session", hits[0]["session_id"], "--yes", "--json"))["forgotten"] > 0
     left = facts(app("stats", "--json"))["points"]
     cleared = facts(app("ingest", logs, "--clear", "--json"))
     assert cleared["turns"] == left

@@ -55,6 +55,7 @@ def composed(session: "Session", turns: "Iterable[tuple[int, Turn]]", redact: Re
             "alike": alike,
             "session_id": session.id,
             "turn": turn.key or str(number),
+            "place": number,
             "agent": "openai" if session.format == "jsonl" else "vibe",
             "project": session.project,
             "branch": session.branch,

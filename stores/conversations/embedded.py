@@ -142,9 +142,6 @@ class Embedded(Qdrant):
         request = edge.QueryRequest(limit, query=near, filter=within, with_payload=False)
         return [(str(hit.id), hit.score) for hit in self._shard.query(request)]
 
-    def _these(self, points: list[str]) -> Any:
-        return edge.HasIdCondition(set(points))
-
     def _page(self, offset: Any, within: Any) -> tuple[list[Any], Any]:
         page, after = self._shard.scroll(edge.ScrollRequest(offset, PAGE, within, with_payload=False))
         return list(page), after

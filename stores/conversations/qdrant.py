@@ -5,7 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from stores.collection import Point, Scope, Scored, Words
+import numpy as np
+
+from stores.collection import Compared, Point, Scope, Scored, Words
 
 WINDOWS, WORDS = "windows", "words"
 PAGE, MOST_VALUES = 1000, 1_000_000
@@ -26,10 +28,19 @@ class Qdrant(ABC):
         words = self._models.SparseVector(indices=terms, values=[1.0] * len(terms))
         return self._query(words, WORDS, limit, self._within(scope)) if terms else []
 
-    def cosines(self, vector: list[float], points: list[str]) -> Scored:
-        """By cosine, of these only."""
-        those = self._models.Filter(must=[self._these(points)])
-        return self._query([vector], WINDOWS, len(points), those) if points else []
+    def compared(self, vector: list[float], points: list[str]) -> list[Compared]:
+        """By cosine, each window."""
+        found = self.fetch(points, True) if points else []
+        windows = np.array([window for point in found for window in point["windows"]], np.float32)
+        cosines = iter((windows @ np.array(vector, np.float32)).tolist() if found else [])
+        return [
+            Compared(
+                id=point["id"],
+                cosines=[next(cosines) for _ in point["windows"]],
+                payload=point["payload"],
+            )
+            for point in found
+        ]
 
     def ids(self, scope: Scope) -> list[str]:
         """All of them, page by page."""
@@ -58,7 +69,8 @@ class Qdrant(ABC):
     def _query(self, query: Any, using: str, limit: int, within: Any) -> Scored: ...
 
     @abstractmethod
-    def _these(self, points: list[str]) -> Any: ...
+    def fetch(self, points: list[str], with_windows: bool) -> list[Point]:
+        """By id."""
 
     @abstractmethod
     def _page(self, offset: Any, within: Any) -> tuple[list[Any], Any]: ...

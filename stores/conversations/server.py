@@ -125,9 +125,6 @@ class Server(Qdrant):
         asked = {"using": using, "limit": limit, "query_filter": within, "with_payload": False}
         return [(str(hit.id), hit.score) for hit in self._ask("query_points", query, **asked).points]
 
-    def _these(self, points: list[str]) -> Any:
-        return self._models.HasIdCondition(has_id=points)
-
     def _page(self, offset: Any, within: Any) -> tuple[list[Any], Any]:
         page, after = self._ask("scroll", within, limit=PAGE, offset=offset, with_payload=False)
         return list(page), after

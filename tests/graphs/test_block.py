@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from langchain_core.documents import Document
 from tokenizers import AddedToken, Tokenizer, normalizers
 
-from graphs.block import EXPLANATION, FRAME_TOKENS, HEADER_TOKENS, block, defused, unspoken
+from graphs import block as blocks
+from graphs.block import EXPLANATION, block, defused, unspoken
 from models import embedded
 
 # Written down apart from the patterns that they test.
@@ -309,7 +310,7 @@ def test_the_trial_models_own_vocabulary_finds_none(tmp_path):
 
 def test_frame_and_headers_cost_what_is_said_of_them():
     def cost(count):
-        return len(minilm().encode(block([turn("x")] * count), add_special_tokens=False).ids)
+        return len(block([turn("x", project="/home/dev" * 20)] * count)) - count * len("  x")
 
-    assert cost(1) <= FRAME_TOKENS + HEADER_TOKENS
-    assert cost(5) <= FRAME_TOKENS + 5 * HEADER_TOKENS
+    assert blocks.FRAME - 30 < cost(1) - blocks.HEADER <= blocks.FRAME
+    assert cost(9) <= blocks.FRAME + 9 * blocks.HEADER

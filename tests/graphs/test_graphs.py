@@ -60,8 +60,8 @@ def test_no_more_than_top_k_are_kept_and_a_choice_is_made_among_what_reaches_the
     kept = recall_graph(recalling(found)).invoke({"question": "which?"})["passages"]
     assert [one.page_content for one in kept] == ["p0", "p1", "p2"]
 
-    def last(passages, k):
-        return list(passages)[-k:]
+    def last(passages, k, least):
+        return [one for one in passages if one.metadata["score"] >= least][-k:]
 
     graph = recall_graph(recalling(found, choose=last, spare=9))
     assert [one.page_content for one in graph.invoke({"question": "which?"})["passages"]] == [

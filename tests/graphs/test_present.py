@@ -9,7 +9,6 @@ from graphs.present import absent
 from loaders.vibe.actions import Action
 from loaders.vibe.sessions import Session, documents
 from loaders.vibe.turns import Turn
-from stores.excerpt import excerpt
 
 QUESTION = (
     "My React dev server on http://localhost:5173 gets 'No Access-Control-Allow-Origin header'. Fix it."
@@ -24,12 +23,13 @@ def redact(text):
 
 
 def told(question=QUESTION, answer=ANSWER, longest=1200, done=()):
-    """A candidate as the readers tell it and the store delivers it: redacted, and shortened to its end."""
+    """A candidate as the readers tell it: redacted, and perhaps with its middle left out."""
     actions = [Action("read", target) for target in done]
     turn = Turn("m1", question, answer=answer, actions=actions)
     (turn,) = documents([Session("s1", "2.x", turns=[turn])], redact)[0]
     text = turn.page_content
-    turn.page_content = excerpt(text, len(text) - 50, len(text), longest)
+    if len(text) > longest:
+        turn.page_content = f"{text[: longest // 4]} […] {text[len(text) - longest // 2 :]}"
     return turn
 
 

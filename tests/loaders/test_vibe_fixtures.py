@@ -99,6 +99,7 @@ def test_what_is_known_of_a_session_goes_with_each_turn():
         "alike": "",
         "session_id": "47c98a26-bdea-6be3-3804-8a416e1a8c4e",
         "turn": "ef98a14f-46ff-4bc8-8e11-7dfdc8a67fd0",
+        "place": 1,
         "agent": "vibe",
         "project": "/home/dev/projects/git-rebase",
         "branch": "main",

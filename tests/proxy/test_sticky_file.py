@@ -91,6 +91,14 @@ def test_forgetting_removes_the_blocks_and_their_text_from_the_disk(tmp_path):
         assert b"lapwing" in on_disk
 
 
+def test_a_turn_that_is_told_beside_another_one_is_forgotten_too(tmp_path):
+    with closing(Sticky(tmp_path / STICKY)) as sticky:
+        sticky.remember("a", "s", Given("a block", ("best",), turns=("best", "beside")))
+        assert sticky.known({0: "a"}, "s")[0].turns == ("best", "beside")
+        assert sticky.forget(["beside"]) == 1
+        assert sticky.known({0: "a"}, "s") == {}
+
+
 EIGHT = """
 import sys
 from pathlib import Path

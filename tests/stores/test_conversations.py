@@ -58,8 +58,15 @@ def test_there_is_no_collection_until_one_is_made(collection):
 
 def test_a_turn_is_as_near_as_its_best_window(filled):
     assert near(filled.nearest([1, 0, 0], 2, ALL)) == [(name(1), 1.0), (name(2), 0.8)]
-    assert near(filled.cosines([0, 1, 0], [name(2), name(3)])) == [(name(2), 1.0), (name(3), 0.0)]
-    assert list(filled.cosines([0, 1, 0], [])) == []
+
+
+def test_points_are_compared_window_by_window(filled):
+    seen = {one["id"]: one for one in filled.compared([0, 1, 0], [name(2), name(3), name(99)])}
+    assert seen.keys() == {name(2), name(3)}
+    assert seen[name(2)]["cosines"] == pytest.approx([1.0, 0.6])
+    assert seen[name(3)]["cosines"] == pytest.approx([0.0])
+    assert seen[name(3)]["payload"]["page_content"] == "text 3"
+    assert list(filled.compared([0, 1, 0], [])) == []
 
 
 def test_rare_words_weigh_more(filled):

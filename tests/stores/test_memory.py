@@ -1,15 +1,16 @@
-"""Past turns are found by meaning and by word, each once, and a long one costs no more than its share."""
+"""Past turns are found by meaning and by word, each once, with what is needed to tell their best pieces."""
 
 import pytest
 
 from stores.conversations.embedded import Embedded
-from stores.excerpt import excerpt
 from stores.forgotten import Forgotten
 from stores.intake import Intake
 from stores.ledger import Ledger, Source
-from stores.memory import Memory, diverse
+from stores.memory import Memory
+from stores.telling import Room, told
 from stores.upkeep import prepare
-from stores.words import asked, weighted
+from stores.words import asked as by_word
+from stores.words import weighted
 from tests.stores.turns import turn
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -27,7 +28,7 @@ def remembered(tmp_path_factory, embedder):
     """A memory of some turns: `remembered(turns)` gives it."""
     open_ones = []
 
-    def remember(turns, longest=1200):
+    def remember(turns):
         home = tmp_path_factory.mktemp("memory")
         collection, ledger = Embedded(home / "c"), Ledger(home / "ledger")
         open_ones.extend([collection, ledger])
@@ -35,7 +36,7 @@ def remembered(tmp_path_factory, embedder):
         intake = Intake(collection, ledger, Forgotten(home / "forgotten"), lambda: embedder)
         intake.take(Source("log", "1"), turns)
         intake.flush()
-        return Memory(collection, embedder, longest)
+        return Memory(collection, embedder)
 
     yield remember
     for one in open_ones:
@@ -79,19 +80,44 @@ def test_a_turn_that_only_words_find_still_has_its_true_cosine(remembered, embed
     assert found.metadata["score"] == pytest.approx(wanted, abs=2e-3)
 
 
-def test_a_long_turn_is_found_by_its_end_delivered_once_and_cut_to_its_share(remembered):
+def test_a_long_turn_is_found_by_its_end_and_told_where_it_answers(remembered):
     filler = " ".join(f"Step {number} of the migration copies table {number}." for number in range(1500))
     fault = "The fault: column birthday is not nullable."
     long = f"User: Here is the log of the migration: {filler} {fault}\nAssistant: Done."
     assert len(long) > 50_000
     memory = remembered([turn(1, long, session="s1"), turn(2, TAB, session="s2")])
     found = memory.find("why is the column birthday not nullable", 5, {})
-    (hit,) = [one for one in found if "migration" in one.page_content]
-    assert len(hit.page_content) <= 1200
-    assert hit.page_content.startswith("User: Here is the log of the migration")
-    assert "column birthday is not nullable" in hit.page_content
-    assert hit.metadata["score"] > 0.4
-    assert "stretches" not in hit.metadata
+    item = told(found, 5, 0.3, Room(1200))[0]
+    assert len(item.page_content) <= 1200
+    assert item.page_content.startswith("User: Here is the log of the migration")
+    assert "column birthday is not nullable" in item.page_content
+    assert item.metadata["score"] > 0.4
+    assert not {"pieces", "asked"} & item.metadata.keys()
+
+
+def test_pieces_say_where_they_stand_and_how_much_of_the_question_the_best_holds(remembered):
+    memory = remembered([turn(1, TAB, session="s1"), turn(2, PODS, session="s2")])
+    found = {hit.metadata["session_id"]: hit for hit in memory.find("missing separator", 5, {})}
+    tab = found["s1"]
+    assert [tab.page_content[piece.start : piece.end].strip() for piece in tab.metadata["pieces"]] == [
+        "make says 'missing separator'.",
+        "Recipe lines must start with a TAB.",
+    ]
+    assert max(piece.cosine for piece in tab.metadata["pieces"]) == pytest.approx(tab.metadata["score"])
+    assert all(0 <= piece.relevance <= 1 for hit in found.values() for piece in hit.metadata["pieces"])
+    assert (tab.metadata["cover"], found["s2"].metadata["cover"]) == (1.0, 0.0)
+    half = memory.find("missing zyzzyva", 5, {})[0]
+    assert 0 < half.metadata["cover"] < 0.5  # a word that nobody said weighs most
+
+
+def test_what_stands_beside_the_words_of_a_question_is_relevant_too(remembered):
+    turns = [turn(number, text, session="s1") for number, text in enumerate(NOISE[:3])]
+    turns += [turn(3, "User: What about the zyzzyva?\nAssistant: Fine.", session="s1")]
+    turns += [turn(4, "User: And then?\nAssistant: We painted it green.", session="s1")]
+    turns += [turn(9, "User: And then?\nAssistant: We painted it green.", session="s2")]
+    found = {hit.metadata["place"]: hit for hit in remembered(turns).find("zyzzyva", 9, {})}
+    beside, alone = (max(piece.relevance for piece in found[place].metadata["pieces"]) for place in (4, 9))
+    assert beside > alone
 
 
 def test_turns_without_a_date_are_found_too(remembered):
@@ -115,44 +141,8 @@ def test_newest_first_among_equals(remembered):
     assert [hit.metadata["time"][:10] for hit in found] == ["2026-11-21", "2026-11-10", "2026-11-06"]
 
 
-def hit(number, text, session):
-    made = turn(number, text, session=session)
-    made.id = str(number)
-    return made
-
-
-def test_of_five_at_most_two_are_of_one_session_and_near_duplicates_fold():
-    hits = [hit(number, f"alpha beta {number} gamma{number}", "s1") for number in range(4)]
-    hits += [
-        hit(10 + number, " ".join(f"w{word}" for word in range(30)), f"d{number}") for number in range(3)
-    ]
-    hits += [hit(20 + number, f"other thing {number} here{number}", f"o{number}") for number in range(4)]
-    chosen = diverse(hits, 5)
-    assert [one.id for one in chosen] == ["0", "1", "10", "20", "21"]
-    assert [one.id for one in diverse(hits, 1)] == ["0"]
-    assert diverse([], 5) == []
-
-
-@pytest.mark.parametrize("longest", [100, 400, 1200])
-@pytest.mark.parametrize("start", [0, 50, 2000, 4900])
-def test_an_excerpt_keeps_to_its_length_and_shows_the_stretch(longest, start):
-    text = " ".join(f"word{number}" for number in range(700))
-    cut = excerpt(text, start, start + 60, longest)
-    assert len(cut) <= longest
-    assert cut.startswith("word0 word1")
-    assert text[start + 20 : start + 40] in cut
-    assert all(word in text.split() for word in cut.replace("[…]", " ").split()[1:-1])
-    assert excerpt("short", 0, 5, longest) == "short"
-
-
-def test_an_excerpt_goes_where_the_words_are():
-    text = "Beginning. " + "noise " * 500 + "the needle is red here " + "noise " * 500
-    assert "needle is red" in excerpt(text, 0, len(text), 400, ["needle", "red"])
-    assert excerpt(text, 0, len(text), 400, ["absent"]).startswith("Beginning. noise")
-
-
-def test_an_excerpt_of_a_text_without_words_keeps_to_its_length_too():
-    assert len(excerpt("x" * 5000, 2500, 2600, 400)) <= 400
+def asked(question, languages):
+    return [form for word in by_word(question, languages) for form in word]
 
 
 def test_names_in_code_are_also_their_parts():

@@ -14,6 +14,7 @@ def turn(number, text=None, session="s1", project="/home/dev/shop", **told):
         "alike": hashlib.sha256(f"{session} {text}".encode()).hexdigest(),
         "session_id": session,
         "turn": str(number),
+        "place": number,
         "agent": "vibe",
         "project": project,
         "branch": None,
