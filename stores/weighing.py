@@ -91,7 +91,8 @@ def _lexical(pieces: Sequence[tuple[str, bytes]], asked: Sequence[Sequence[int]]
     counts, lengths = counted(pieces, forms)
     scores = saturated(counts, lengths) @ _idf(counts > 0)
     columns = [[forms.index(form) for form in word] for word in asked]
-    holds = np.array([(counts[:, column] > 0).any(axis=1) for column in columns]).reshape(len(asked), -1).T
+    holds = np.array([(counts[:, column] > 0).any(axis=1) for column in columns])
+    holds = holds.reshape(len(asked), len(pieces)).T
     rare = _idf(holds)
     return scores, holds @ rare / max(rare.sum(), 1e-9)
 

@@ -100,7 +100,7 @@ ONE_PLACE = {
     "faiss": {"stores/documents.py", "benchmarks/baselines.py"},
     "langchain_community": {"stores/documents.py"},
     "langserve": {"app.py"},
-    "onnxruntime": {"stores/minilm.py"},
+    "onnxruntime": {"stores/minilm.py", "benchmarks/shortcuts.py"},
     "onnx": {"stores/minilm_graph.py"},
     "sentence_transformers": {"stores/sentence_model.py"},
     "qdrant_edge": {"stores/conversations/embedded.py"},

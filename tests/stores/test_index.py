@@ -151,7 +151,7 @@ def test_a_moved_file_is_not_embedded_again(update, folder, tmp_path, embedder):
     assert "embedding" not in told
     (hit,) = index.open(embedder).find("warranty of the pump", 1)
     assert hit.metadata["file"] == "z.txt"
-    assert hit.metadata["piece"] > 0.5
+    assert hit.metadata["nearness"] > 0.5
 
 
 def test_a_copy_is_read_once(update, folder):

@@ -173,3 +173,24 @@ def test_what_was_said_before_helps_to_find_a_turn(remembered):
 def test_a_word_weighs_more_the_more_often_it_stands_but_never_much_more():
     weights = [max(weighted("pump " * times + "garden water", "english")["values"]) for times in (1, 2, 50)]
     assert weights[0] < weights[1] < weights[2] < 2.5
+
+
+def test_a_question_of_small_words_alone_is_looked_up_by_its_meaning(remembered):
+    memory = remembered([turn(1, CORS), turn(2, PODS)])
+    for question in ("what is it?", "¿y eso qué es?", "…"):
+        assert {hit.metadata["cover"] for hit in memory.find(question, 2, {})} == {0.0}
+
+
+def test_a_turn_tells_how_likely_it_is_to_help(remembered):
+    memory = remembered([turn(1, CORS), turn(2, PODS)])
+    helping, other = memory.find("Why does the browser block my request to the API?", 2, {})
+    assert helping.page_content == CORS
+    assert helping.metadata["confidence"] > 0.5 > 0.1 > other.metadata["confidence"]
+    (near, _) = memory.find("Who painted the ceiling of the chapel?", 2, {})
+    assert near.metadata["confidence"] < 0.1
+
+
+def test_of_a_question_longer_than_was_measured_a_turn_claims_nothing(remembered):
+    words = " ".join(f"word{number}" for number in range(40))
+    (hit,) = remembered([turn(1, CORS)]).find(words, 1, {})
+    assert hit.metadata["confidence"] is None
