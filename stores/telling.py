@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from langchain_core.documents import Document
 
 # Of the budget one session gets no more where others have something to tell.
-SHARE_OF_A_SESSION = 0.6
+SHARE_OF_A_SESSION = 0.7
 # A piece that matters so much less than the best one is not told, however much room there is.
 LEAST = 0.25
 # Two texts that share so much of their words tell the same; fewer words than these say nothing about it.
