@@ -209,6 +209,11 @@ bench: .venv/development ## measure; with DATA=folder (squad2_dev, xquad, locomo
 	@$(PY) -m benchmarks.followups
 	@for set in $(if $(DATA),$(wildcard $(DATA)/squad2_dev $(DATA)/xquad/*.json)); do \
 		$(TITLE) "Documents: what is found in $$set"; $(PY) -m benchmarks.documents --data $$set || exit; done
+	@$(TITLE) "Documents: what a question costs in a large folder"
+	@$(PY) -m benchmarks.search
+	@$(if $(DATA),$(TITLE) "Documents: what each part of the search is worth"; $(PY) -m benchmarks.ablation --data $(DATA))
+	@$(if $(DATA),$(TITLE) "Documents: what is known not to be there"; $(PY) -m benchmarks.confidence --data $(DATA))
+	@$(if $(DATA),$(TITLE) "Documents: what shortcuts would cost"; $(PY) -m benchmarks.shortcuts --data $(DATA)/squad2_dev)
 	@$(TITLE) "Documents: how fast they are indexed"
 	@$(PY) -m benchmarks.indexing
 	@$(TITLE) "Documents: how soon a chat begins"

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 import settings
-from benchmarks import baselines, documents, questions
+from benchmarks import baselines, documents, machine, questions
 from benchmarks.remembered import Remembered
 from stores.corpus import Corpus
 from stores.documents import Documents
@@ -102,7 +102,7 @@ def main(
     """Measure what each part of the search is worth."""
     rows = measure(data, settings.load())
     if json:
-        show.as_json({"set": "documents", "rows": rows})
+        show.as_json({"set": "documents", "machine": machine.described(), "rows": rows})
         return
     show.rows([_flat(row) for row in rows], "hit@1 / hit@3, per cent")
 

@@ -22,7 +22,7 @@ import numpy as np
 import typer
 
 import settings
-from benchmarks import locomo, questions
+from benchmarks import locomo, machine, questions
 from benchmarks.tried import GOOD, OFF_TOPIC, REMOVED, Tried, tried
 from graphs.nodes import score_filter
 from graphs.recall import first
@@ -129,7 +129,7 @@ def main(
     with Bar() as bar:
         facts = measure(data, settings.load(), bar)
     if json:
-        show.as_json({"set": data.name, "sets": facts})
+        show.as_json({"set": data.name, "machine": machine.described(), "sets": facts})
         return
     for name, of in facts.items():
         show.rows(of["rows"], name)

@@ -19,7 +19,7 @@ import typer
 from langchain_core.documents import Document
 
 import settings
-from benchmarks import baselines, questions
+from benchmarks import baselines, machine, questions
 from loaders.passages import split
 from stores.corpus import Corpus, embed
 from stores.documents import Documents
@@ -90,7 +90,8 @@ def main(
     rows = measure(asked, settings.load())
     if json:
         show.as_json(
-            {"set": asked.name, "texts": len(asked.texts), "questions": len(asked.asked), "rows": rows}
+            {"set": asked.name, "texts": len(asked.texts), "questions": len(asked.asked)}
+            | {"machine": machine.described(), "rows": rows}
         )
         return
     show.rows(rows, f"{asked.name}: {len(asked.texts)} texts, {len(asked.asked)} questions")

@@ -1,4 +1,4 @@
-"""How much of what a question needs is recalled: plain, BM25, RRF, a simple mixture, and ours, in one run.
+"""How much of what a question needs is recalled: plain, BM25, RRF, simple mixtures, and ours, in one run.
 
 python -m benchmarks.memory --data FILE [--json]
 
@@ -6,7 +6,8 @@ FILE is in LoCoMo's schema; every conversation is a memory of its own. A unit is
 four without --messages. `recall@5` is the mean share of a question's evidence among the messages of the first
 five units, `chars@5` their mean length, `multi_hop@5` the same share where a question needs several places.
 `recall_2000` and `multi_hop_2000` are the shares within 2,000 characters, by which methods compare: in whole
-units in rank order, and the first that does not fit ends it.
+units in rank order, and the first that does not fit ends it. `convex` mixes plain and BM25 by score;
+`neighbours` does so with single messages for units, each looked up together with those around it.
 
 Ours is what ships: the recall graph with its minimum score. It delivers stretches of at most five sessions
 within a budget, which is 2,000 characters for all of these (`budget`), and for `recall_shipped` and
@@ -29,7 +30,7 @@ import typer
 from langchain_core.documents import Document
 
 import settings
-from benchmarks import baselines, locomo
+from benchmarks import baselines, locomo, machine
 from benchmarks.place import borrow_model
 from parts import Parts
 from stores.embeddings import Embedder
@@ -40,7 +41,7 @@ from stores.upkeep import prepare
 from terminal import show
 from terminal.progress import Bar
 
-TOP, BUDGET, MANY = 5, 2000, 20
+TOP, BUDGET, MANY = 5, 2000, 100
 Search = Callable[[str], list[Document]]
 
 
@@ -60,7 +61,7 @@ def measure(conversations: Sequence[locomo.Conversation], bar: Bar) -> list[dict
     done = iter(range(1, 10 * total))
     for conversation in conversations:
         with tempfile.TemporaryDirectory() as home, _memory(conversation, Path(home)) as (parts, ours):
-            methods = _baselines(conversation.units, parts.embedder) | {"ours": ours}
+            methods = _baselines(conversation, parts.embedder) | {"ours": ours}
             for name, method in methods.items():
                 for asked in conversation.asked:
                     bar("asking", next(done), len(methods) * total)
@@ -68,15 +69,33 @@ def measure(conversations: Sequence[locomo.Conversation], bar: Bar) -> list[dict
     return [{"method": name, "budget": BUDGET, **_means(rows)} for name, rows in kept.items()]
 
 
-def _baselines(units: Sequence[Document], embedder: Embedder) -> dict[str, Method]:
+def _baselines(conversation: locomo.Conversation, embedder: Embedder) -> dict[str, Method]:
+    units = conversation.units
     plain, bm25 = baselines.plain(units, embedder), baselines.bm25(units)
     searches = {
         "plain": plain,
         "bm25": bm25,
         "rrf": baselines.rrf([plain, bm25]),
         "convex": baselines.convex(units, embedder),
+        "neighbours": _neighbours(conversation.lines, embedder),
     }
     return {name: _in_units(search) for name, search in searches.items()}
+
+
+def _neighbours(lines: dict[str, str], embedder: Embedder) -> baselines.Search:
+    """Single messages, each looked up with those around it in its session: the best of simple mixtures."""
+    names, around = list(lines), []
+    for at, name in enumerate(names):
+        session = name.partition(":")[0]
+        near = [one for one in names[max(at - 1, 0) : at + 2] if one.partition(":")[0] == session]
+        around.append(Document("\n".join(lines[one] for one in near), metadata={"lines": [name]}))
+    search = baselines.convex(around, embedder)
+
+    def alone(question: str, k: int) -> list[Document]:
+        found = (one.metadata for one in search(question, k))
+        return [Document(lines[told["lines"][0]], metadata=told) for told in found]
+
+    return alone
 
 
 def _in_units(search: baselines.Search) -> Method:
@@ -169,7 +188,8 @@ def main(
     with Bar() as bar:
         rows = measure(conversations, bar)
     if json:
-        show.as_json({"set": data.stem, "messages": messages, "rows": rows})
+        described = {"set": data.stem, "messages": messages, "machine": machine.described()}
+        show.as_json(described | {"rows": rows})
         return
     questions = sum(len(conversation.asked) for conversation in conversations)
     show.rows(rows, f"{data.stem}: {len(conversations)} conversations, {questions} questions")

@@ -1,9 +1,11 @@
 """Run every measurement and write benchmarks/results.json, where the README's numbers come from.
 
-python -m benchmarks.record --data DIR [--part documents|memory|ingest|proxy|scale] [--memories 10000 ...]
+python -m benchmarks.record --data DIR [--part documents|memory|confidence|ingest|proxy|scale]
+    [--memories 10000 ...]
 
 DIR holds `squad2_dev/` and `xquad/` (see `benchmarks.documents`) and `locomo/locomo_dev.json`; only the parts
-`documents` and `memory` need it. `proxy` names LiteLLM's program with --litellm where it is installed;
+`documents`, `memory` and `confidence` need it. `proxy` names LiteLLM's program with --litellm where it is
+installed;
 `scale` measures each size of --memories (a million takes half an hour and 17 GB). Each part is one run and
 names its machine; with --part the other parts of the file stay as they are.
 """
@@ -21,6 +23,7 @@ import typer
 import settings
 from benchmarks import (
     coding,
+    confidence,
     documents,
     followups,
     indexing,
@@ -42,7 +45,7 @@ from terminal.progress import Bar
 RESULTS = Path(__file__).resolve().parent / "results.json"
 MESSAGES, SESSIONS, TURNS = 4, 1000, 100_000
 SIZES = (10_000, 100_000)
-Part = Literal["documents", "memory", "ingest", "proxy", "scale"]
+Part = Literal["documents", "memory", "confidence", "ingest", "proxy", "scale"]
 
 
 def memory_part(data: Path) -> dict[str, Any]:
@@ -55,6 +58,12 @@ def memory_part(data: Path) -> dict[str, Any]:
             "rows": memory.measure(conversations, bar),
             "recall": recall.measure(TURNS, Path(large), bar),
         }
+
+
+def confidence_part(data: Path) -> dict[str, Any]:
+    """How well it is known when not to answer."""
+    with Bar() as bar:
+        return {"machine": machine.described(), "sets": confidence.measure(data, settings.load(), bar)}
 
 
 def ingest_part() -> dict[str, Any]:
@@ -116,6 +125,7 @@ def main(
     parts: dict[str, Callable[[], dict[str, Any]]] = {
         "documents": lambda: documents_part(data),
         "memory": lambda: {"memory": memory_part(data)},
+        "confidence": lambda: {"confidence": confidence_part(data)},
         "ingest": lambda: {"ingest": ingest_part()},
         "proxy": lambda: {"proxy": proxy_part(litellm)},
         "scale": lambda: {"scale": scale_part([scale.Plan(memories=size) for size in memories])},

@@ -23,7 +23,7 @@ import typer
 from langchain_core.documents import Document
 
 import settings
-from benchmarks import baselines, words
+from benchmarks import baselines, machine, words
 from benchmarks.remembered import Remembered
 from stores.corpus import Corpus
 from stores.documents import Documents
@@ -138,7 +138,7 @@ def main(
     embedder = load_embedder(chosen.embedding_model, chosen.data_dir / "models", chosen.threads)
     rows = [row for count in passages or [1_000, 10_000] for row in measure(count, embedder)]
     if json:
-        show.as_json({"set": f"{QUESTIONS} questions", "rows": rows})
+        show.as_json({"set": f"{QUESTIONS} questions", "machine": machine.described(), "rows": rows})
         return
     show.rows(rows, f"{QUESTIONS} questions of each kind")
 

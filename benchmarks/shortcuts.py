@@ -22,7 +22,7 @@ import numpy as np
 import typer
 
 import settings
-from benchmarks import questions, recall
+from benchmarks import machine, questions, recall
 from benchmarks.place import borrow_model
 from benchmarks.words import text
 from loaders.passages import split
@@ -181,7 +181,8 @@ def main(
         rows = measure(asked, settings.load(), bar)
         hnsw = graph(turns, Path(home), bar)
     if json:
-        show.as_json({"set": asked.name, "rows": rows, "hnsw": hnsw})
+        told = {"set": asked.name, "machine": machine.described(), "rows": rows, "hnsw": hnsw}
+        show.as_json(told)
         return
     show.rows(rows, f"{asked.name}, plain cosine")
     show.rows([hnsw], "the ten nearest memories, by the graph")

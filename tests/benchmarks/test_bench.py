@@ -11,8 +11,8 @@ from benchmarks import machine
 from benchmarks.servers import ROOT
 
 MEASURED = [
-    "followups", "documents", "indexing", "startup", "memory", "ingest", "recall", "prefix", "proxy", "scale",
-    "pictures",
+    "followups", "documents", "search", "ablation", "confidence", "shortcuts", "indexing", "startup",
+    "memory", "ingest", "recall", "prefix", "proxy", "scale", "pictures",
 ]  # fmt: skip
 
 

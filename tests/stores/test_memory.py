@@ -185,7 +185,8 @@ def test_a_turn_tells_how_likely_it_is_to_help(remembered):
     memory = remembered([turn(1, CORS), turn(2, PODS)])
     helping, other = memory.find("Why does the browser block my request to the API?", 2, {})
     assert helping.page_content == CORS
-    assert helping.metadata["confidence"] > 0.5 > 0.1 > other.metadata["confidence"]
+    assert helping.metadata["confidence"] > 0.5
+    assert other.metadata["confidence"] < 0.1
     (near, _) = memory.find("Who painted the ceiling of the chapel?", 2, {})
     assert near.metadata["confidence"] < 0.1
 
