@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.pictured import Numbers
-from benchmarks.readme import METHODS
+from benchmarks.readme import RECALLING
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours.
-GREY, ORANGE, SKY, BLUE, GREEN, RED = "#8c8c8c", "#e69f00", "#56b4e9", "#0072b2", "#009e73", "#d55e00"
-STYLES = dict(zip(METHODS.values(), ((GREY, "o"), (ORANGE, "s"), (SKY, "^"), (BLUE, "D")), strict=True))
+GREY, ORANGE, SKY, BLUE = "#8c8c8c", "#e69f00", "#56b4e9", "#0072b2"
+GREEN, RED, PURPLE = "#009e73", "#d55e00", "#cc79a7"
+MARKS = ((GREY, "o"), (ORANGE, "s"), (SKY, "^"), (PURPLE, "v"), (GREEN, "P"), (BLUE, "D"))
+STYLES = dict(zip(RECALLING.values(), MARKS, strict=True))
 SPARE = ((GREEN, "v"), (RED, "P"))
 WIDTH = 8.4
 DPI = 150

@@ -21,7 +21,6 @@ NAMES = {
     "es-on-en": "Spanish questions, English text",
 }
 RECALLED = {"recall_2000": "all questions", "multi_hop_2000": "those that need several places"}
-MIXED = {"convex": "both by score", "neighbours": "both, single messages"}
 PROXIES = {
     "nginx": "nginx, without buffering",
     "ours_off": "Recuerdo, switched off",
@@ -31,7 +30,9 @@ PROXIES = {
 }
 REFUSED = {"lost": "lost", "removed": "refused: article gone", "off topic": "about something else"}
 REFUSING = {"cosine 0.3": "cosine 0.3", "plain at 2 %": "the cosine that loses 2 %", "ours": "Recuerdo"}
-METHODS = {"plain": "MiniLM + FAISS", "bm25": "BM25", "rrf": "RRF of both", "ours": "Recuerdo"}
+ALONE = {"plain": "MiniLM + FAISS", "bm25": "BM25", "rrf": "RRF of both"}
+METHODS = ALONE | {"ours": "Recuerdo"}
+RECALLING = ALONE | {"convex": "both by score", "neighbours": "single messages", "ours": "Recuerdo"}
 
 
 def numbers(results: dict[str, Any]) -> str:
@@ -94,12 +95,9 @@ def _memory(given: dict[str, Any], logs: list[dict[str, Any]]) -> list[str]:
     ingest = {row["method"]: row for row in logs}
     recall = {row["what"]: row for row in given["recall"]["rows"]}
     plain, within = recall["recall"], recall["recall in one project"]
-    methods = METHODS | MIXED
-    methods["ours"] = methods.pop("ours")
-    five, best = (
-        rows["ours"],
-        max(rows.values(), key=lambda row: float(row["recall@5"] * (row is not rows["ours"]))),
-    )
+    methods = RECALLING
+    five = rows["ours"]
+    best = max((rows[name] for name in methods if name != "ours"), key=lambda row: float(row["recall@5"]))
     return [
         f"Past conversations (LoCoMo, {given['questions']:,} questions, units of four messages): how much of "
         "the evidence is told within 2,000 characters, in per cent:",
