@@ -117,7 +117,8 @@ def measure(data: Path, chosen: settings.Settings, bar: Bar) -> dict[str, Any]:
     facts: dict[str, Any] = {name: {"rows": rows(of, chosen)} for name, of in found.items()}
     for name, of in found.items():
         odds, said = fitted(of)
-        facts[name] |= {"odds": odds._asdict(), "calibration": calibration(said)}
+        told = {fact: round(value, 2) for fact, value in odds._asdict().items()}
+        facts[name] |= {"odds": told, "calibration": calibration(said)}
     return facts
 
 
