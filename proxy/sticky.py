@@ -161,7 +161,7 @@ class Sticky:
             marks = ",".join("?" * len(some))
             query = f"select key, block, memories, session, made from given where key in ({marks}) order by made desc"  # noqa: S608, E501
             for key, block, memories, session, made in self._base.execute(query, some):
-                told, turns = map(tuple, json.loads(memories))
+                told, turns = _ids(memories)
                 found.setdefault(key, []).append(Given(block, told, session, made, turns))
         return found
 
@@ -176,6 +176,13 @@ class Sticky:
         if self._written % PRUNE_EVERY == 1:
             limit = "(select used from given order by used desc limit 1 offset ?)"
             self._base.execute(f"delete from given where used <= {limit}", (self._most_turns,))  # noqa: S608
+
+
+def _ids(kept: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The memories of a block and all turns that they tell, which once were the same."""
+    told = json.loads(kept)
+    memories, turns = told if told and isinstance(told[0], list) else (told, told)
+    return tuple(memories), tuple(turns)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -68,7 +68,7 @@ def test_search_calls_no_model_and_gives_every_field(app, pump_folder):
         "search", QUESTION, "--documents", pump_folder, "--json", OPENAI_BASE_URL="http://127.0.0.1:9/v1"
     )
     (hit,) = json.loads(run.stdout)["hits"]
-    assert {"file", "page", "score", "relevance", "text"} == hit.keys()
+    assert {"file", "page", "score", "relevance", "confidence", "text"} == hit.keys()
     assert (hit["file"], run.returncode, run.stderr) == ("pump.txt", 0, "")
 
 

@@ -1,5 +1,6 @@
 """The file that remembers what turns were given: one for several processes, bounded, and it forgets."""
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -35,6 +36,15 @@ def test_what_is_kept_comes_back_with_its_session(sticky):
     assert sticky.known({3: "k", 5: "other"}, "s") == {3: given}
     assert sticky.known({3: "k"}, "new session") == {3: given}
     assert sticky.known({}, "s") == {}
+
+
+@pytest.mark.parametrize("memories", [("m1", "m2"), ()])
+def test_a_block_that_was_kept_before_its_turns_were_is_put_back_all_the_same(sticky, tmp_path, memories):
+    sticky.remember("k", "s", Given("block", memories))
+    with closing(sqlite3.connect(tmp_path / "sticky.db", isolation_level=None)) as base:
+        base.execute("update given set memories = ?", (json.dumps(memories),))
+    (given,) = sticky.known({3: "k"}, "s").values()
+    assert (given.block, given.memories, given.turns) == ("block", memories, memories)
 
 
 def test_whoever_came_first_wins_unless_what_is_known_is_older(sticky):
