@@ -175,6 +175,11 @@ class Parts(Voice):
         )
         return recall_graph(recalling)
 
+    @cached_property
+    def _recalling_turns(self) -> CompiledStateGraph[Any, Any, Any, Any]:
+        """The recall graph over the sessions of whoever uses this machine."""
+        return self.recalls_turns(self.memories.find).with_config(callbacks=self.tracers)
+
     def recall_turns(
         self, question: str, project: str | None = None, exclude_session: str | None = None
     ) -> list[dict[str, Any]]:
@@ -182,8 +187,7 @@ class Parts(Voice):
         from graphs.nodes import remembered
 
         scope = {"project": project and self.memories.project(project), "exclude_session": exclude_session}
-        graph = self.recalls_turns(self.memories.find).with_config(callbacks=self.tracers)
-        found = graph.invoke({"question": question, "scope": scope})
+        found = self._recalling_turns.invoke({"question": question, "scope": scope})
         return [remembered(turn) for turn in found["passages"]]
 
     def ask(

@@ -47,8 +47,9 @@ class Memory:
         seen = sorted(self._collection.compared(vector, list(chosen)), key=lambda one: one["id"])
         turns = [_document(one, chosen[one["id"]]) for one in seen]
         weigh(turns, [one["cosines"] for one in seen], words, language)
+        said = content_words(question, language)
         for turn in turns:
-            turn.metadata["asked"] = content_words(question, language)
+            turn.metadata["asked"] = said
             turn.metadata["confidence"] = self._sure(turn, language, len(words))
         turns.sort(key=lambda turn: turn.metadata.get("time") or "", reverse=True)
         turns.sort(key=lambda turn: round(turn.metadata["relevance"], EQUAL), reverse=True)

@@ -44,6 +44,8 @@ def told(turns: Sequence[Document], k: int, least: float, room: Room) -> list[Do
     Each item has a piece whose cosine reaches `least`; what stands beside it comes along.
     """
     ranked = [(turn, piece) for turn in map(Turn, turns) for piece in turn.document.metadata["pieces"]]
+    near = {turn.session for turn, piece in ranked if piece.cosine >= least}
+    ranked = [(turn, piece) for turn, piece in ranked if turn.session in near]
     ranked.sort(key=lambda one: -round(one[1].relevance, EQUAL))
     while True:
         items = _filled(ranked, k, room)

@@ -7,6 +7,7 @@ piece also counts for what stands around it in its session, and for what its who
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -46,18 +47,20 @@ def weigh(
     """
     order = sorted(range(len(turns)), key=lambda row: _place(turns[row]))
     turns = [turns[row] for row in order]
-    owner = np.repeat(np.arange(len(turns)), [len(turn.metadata["pieces"]) for turn in turns])
+    lengths = [len(turn.metadata["pieces"]) for turn in turns]
+    owner = np.repeat(np.arange(len(turns)), lengths)
     told = [(terms, _day(turn)) for turn in turns for *_, terms in turn.metadata["pieces"]]
     dense = np.array([cosine for row in order for cosine in cosines[row]], np.float32)
     lexical, cover = _lexical(told, asked)
     own = relevance(dense, lexical, language)
     whole = own + TURN * np.array([turn.metadata["relevance"] for turn in turns])[owner]
     whole = (whole + _beside(own, turns, owner)) / MOST
-    for number, turn in enumerate(turns):
-        rows = np.flatnonzero(owner == number)
-        turn.metadata["cover"] = round(float(cover[rows[np.argmax(whole[rows])]]), EXACT)
+    near, scores, shares = (np.round(of.astype(float), EXACT).tolist() for of in (dense, whole, cover))
+    for turn, after in zip(turns, accumulate(lengths), strict=True):
+        rows = range(after - len(turn.metadata["pieces"]), after)
+        turn.metadata["cover"] = shares[max(rows, key=whole.__getitem__)]
         turn.metadata["pieces"] = [
-            Piece(start, end, round(float(dense[row]), EXACT), round(float(whole[row]), EXACT))
+            Piece(start, end, near[row], scores[row])
             for row, (start, end, _) in zip(rows, turn.metadata["pieces"], strict=True)
         ]
 
