@@ -79,9 +79,7 @@ def _memory(shown: Numbers) -> Figure:
         x, y = zip(*points, strict=True)
         colour, sign = _style(method, number)
         axis.plot(x, y, f"{sign}-", color=colour, markersize=7, label=method)
-    axis.set_xlabel(
-        "characters delivered (left: as many as fit 2,000; right: the first five units, on average)"
-    )
+    axis.set_xlabel("characters delivered: as many as fit 2,000, and the first five units or what is shipped")
     axis.set_ylabel("of the evidence recalled, %")
     axis.xaxis.set_major_formatter(_plain)
     _legend(figure, axis)
