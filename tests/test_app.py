@@ -72,6 +72,17 @@ def test_search_calls_no_model_and_gives_every_field(app, pump_folder):
     assert (hit["file"], run.returncode, run.stderr) == ("pump.txt", 0, "")
 
 
+def test_what_the_confidence_refuses_is_shown_to_who_searches_and_not_answered(app, pump_folder):
+    question, home = "How is the warranty of my new bicycle?", ("--documents", pump_folder, "--json")
+    nobody = {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "MIN_CONFIDENCE": "0.99"}
+    hits = json.loads(app("search", question, *home, **nobody).stdout)["hits"]
+    answer = json.loads(app("ask", question, *home, **nobody).stdout)
+    assert hits[0]["score"] >= 0.3
+    assert hits[0]["confidence"] == answer["confidence"] < 0.99
+    assert answer["abstained"]
+    assert "minimum 0.99" in answer["answer"]
+
+
 def test_search_obeys_k_and_the_minimum(app, pump_folder):
     def hits(*options):
         run = app("search", QUESTION, "--documents", pump_folder, "--json", *options)

@@ -6,6 +6,7 @@ import settings
 from benchmarks import sessions
 from parts import Parts
 from proxied import Proxied
+from proxy.recalled import Asked
 from tests.proxy.inside import inside
 from tests.proxy.talk import assistant, post, user
 from tests.proxy.upstream import Upstream
@@ -71,3 +72,18 @@ def test_a_folder_that_cannot_be_read_is_left_to_whoever_needs_it(data_dir):
     (data_dir / "memory").write_text("no folder")
     with Parts(settings.load(data_dir=data_dir)) as parts:
         assert not Proxied(parts, [""]).nothing("")
+
+
+def test_what_hardly_helps_is_found_and_not_given(data_dir):
+    def recalled(least):
+        with Parts(settings.load(data_dir=data_dir, min_confidence=least)) as parts:
+            parts.memories.ingest(None)
+            return Proxied(parts, [""]).recall(Asked("Which bird lays its eggs on bare mud?"))
+
+    sessions.write(data_dir / "logs", 1, [FINISHED], "/home/dev/birds")
+    given, refused = recalled(0), recalled(1)
+    (one,) = given.candidates
+    assert one["score"] > 0.3
+    assert 0 < one["confidence"] < 1
+    assert (one["kept"], len(given.kept)) == (True, 1)
+    assert ([hit["kept"] for hit in refused.candidates], list(refused.kept)) == ([False], [])

@@ -106,4 +106,5 @@ def test_the_name_of_a_file_counts_among_the_words_of_its_passages(embedder):
 def test_in_a_folder_of_one_text_its_own_words_still_count(store, embedder):
     corpus = embed([Document(BRIDGE, metadata={"file": "town.txt"})], embedder)
     (hit,) = Documents(embedder, corpus, corpus.lexical()).find("Who built the bridge over the Tarn?", 1)
+    assert hit.metadata["cover"] > 0.5  # two of three words
     assert hit.metadata["confidence"] > 0.5
