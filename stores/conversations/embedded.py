@@ -11,9 +11,20 @@ import qdrant_edge as edge
 
 from errors import NothingYet, StoreFailed
 from stores.collection import INDEXED, Point, Scored
-from stores.conversations.qdrant import MOST_VALUES, NOTHING, PAGE, WINDOWS, WORDS, Qdrant, plain
+from stores.conversations.qdrant import (
+    BUILT,
+    LINKS,
+    MOST_VALUES,
+    NOTHING,
+    PAGE,
+    WINDOWS,
+    WORDS,
+    Qdrant,
+    plain,
+)
 from stores.durable import PARTIAL, replace
 
+FULL_SCAN_KB = 10_000  # as the engine has it: fewer vectors than these are compared one by one
 FACTS = "facts.json"  # written last of all: without it there is no collection
 
 
@@ -122,6 +133,8 @@ class Embedded(Qdrant):
 
     def _load(self, config: edge.EdgeConfig | None = None) -> edge.EdgeShard:
         try:
+            # A graph of other parameters is built anew by the next `settle`.
+            config = config or _config(self._made()["dimension"])
             return edge.EdgeShard.load(str(self._home / "shard"), config)
         except Exception as error:  # the engine raises nothing narrower
             raise StoreFailed(
@@ -137,9 +150,9 @@ class Embedded(Qdrant):
         except Exception as error:  # as above
             raise StoreFailed(f"The conversations in {self._home} cannot be written: {error}.") from error
 
-    def _query(self, query: Any, using: str, limit: int, within: Any) -> Scored:
+    def _query(self, query: Any, using: str, limit: int, within: Any, params: Any = None) -> Scored:
         near = edge.Query.Nearest(query, using=using)
-        request = edge.QueryRequest(limit, query=near, filter=within, with_payload=False)
+        request = edge.QueryRequest(limit, query=near, filter=within, with_payload=False, params=params)
         return [(str(hit.id), hit.score) for hit in self._shard.query(request)]
 
     def _page(self, offset: Any, within: Any) -> tuple[list[Any], Any]:
@@ -149,7 +162,20 @@ class Embedded(Qdrant):
 
 def _config(dimension: int, optimizers: edge.EdgeOptimizersConfig | None = None) -> edge.EdgeConfig:
     best_window = edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim)
-    dense = edge.EdgeVectorParams(dimension, edge.Distance.Cosine, multivector_config=best_window)
+    dense = edge.EdgeVectorParams(
+        dimension,
+        edge.Distance.Cosine,
+        multivector_config=best_window,
+        hnsw_config=edge.HnswIndexConfig(LINKS, BUILT, FULL_SCAN_KB),
+        quantization_config=edge.ScalarQuantizationConfig(edge.ScalarType.Int8),
+    )
     sparse = edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)
-    # No write-ahead log: it would keep what was forgotten. Each change is flushed instead.
-    return edge.EdgeConfig({WINDOWS: dense}, {WORDS: sparse}, optimizers=optimizers, wal_enabled=False)
+    return edge.EdgeConfig(
+        {WINDOWS: dense},
+        {WORDS: sparse},
+        optimizers=optimizers,
+        # Each question reads the texts of other turns: cold ones would be fetched from the disk.
+        payload_memory=edge.Memory.Cached,
+        # It would keep what was forgotten. Each change is flushed instead.
+        wal_enabled=False,
+    )

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from errors import BadInput, NothingYet, PartMissing, StoreFailed
 from stores.collection import INDEXED, Payload, Point, Scored, Words
-from stores.conversations.qdrant import MOST_VALUES, NOTHING, PAGE, WINDOWS, WORDS, Qdrant, plain
+from stores.conversations.qdrant import (
+    BUILT,
+    LINKS,
+    MOST_VALUES,
+    NOTHING,
+    PAGE,
+    WINDOWS,
+    WORDS,
+    Qdrant,
+    plain,
+)
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
@@ -59,6 +69,10 @@ class Server(Qdrant):
             size=dimension,
             distance=models.Distance.COSINE,
             multivector_config=models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM),
+            hnsw_config=models.HnswConfigDiff(m=LINKS, ef_construct=BUILT),
+            quantization_config=models.ScalarQuantization(
+                scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8)
+            ),
         )
         sparse = models.SparseVectorParams(modifier=models.Modifier.IDF)
         if anew:
@@ -121,8 +135,14 @@ class Server(Qdrant):
     def purge(self) -> None:
         """A server clears its segments by itself, in its own time."""
 
-    def _query(self, query: Any, using: str, limit: int, within: Any) -> Scored:
-        asked = {"using": using, "limit": limit, "query_filter": within, "with_payload": False}
+    def _query(self, query: Any, using: str, limit: int, within: Any, params: Any = None) -> Scored:
+        asked = {
+            "using": using,
+            "limit": limit,
+            "query_filter": within,
+            "search_params": params,
+            "with_payload": False,
+        }
         return [(str(hit.id), hit.score) for hit in self._ask("query_points", query, **asked).points]
 
     def _page(self, offset: Any, within: Any) -> tuple[list[Any], Any]:
