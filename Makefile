@@ -224,6 +224,8 @@ bench: .venv/development ## measure; with DATA=folder (squad2_dev, xquad, locomo
 	@$(PY) -m benchmarks.ingest
 	@$(TITLE) "Memory: how fast it recalls"
 	@$(PY) -m benchmarks.recall
+	@$(TITLE) "Memory: what the graph of past turns finds"
+	@$(PY) -m benchmarks.nearest
 	@$(TITLE) "Prefix: what a model server reads anew"
 	@$(PY) -m benchmarks.prefix
 	@$(TITLE) "Proxy: what it adds to a request"

@@ -1,16 +1,15 @@
-"""What shortcuts cost: batches, threads, int8 weights, int8 vectors, and a graph instead of a scan.
+"""What shortcuts cost: batches, threads, int8 weights and int8 vectors.
 
-python -m benchmarks.shortcuts --data DIR [--turns 20000] [--json]
+python -m benchmarks.shortcuts --data DIR [--json]
 
 DIR is a folder in the format of `squad2_dev`. Its passages and questions are embedded in each way and looked
 up by plain cosine, everything else alike; `cosine` is the mean and `worst` the least likeness to the vectors
-of one text at a time in float32, `ms` the time a passage. The last table asks the engine's HNSW graph for the
-100 nearest of some thousand memories, as recall does: `found` of the ten that a scan finds nearest.
+of one text at a time in float32, `ms` the time a passage. What the graph of past turns misses is told by
+`benchmarks.nearest`.
 """
 
 from __future__ import annotations
 
-import random
 import statistics
 import tempfile
 import time
@@ -22,13 +21,9 @@ import numpy as np
 import typer
 
 import settings
-from benchmarks import machine, questions, recall
-from benchmarks.place import borrow_model
-from benchmarks.words import text
+from benchmarks import machine, questions
 from loaders.passages import split
-from parts import Parts
 from stores.embeddings import Vectors
-from stores.ranking import POOL
 from terminal import show
 from terminal.progress import Bar
 
@@ -144,48 +139,19 @@ def _row(name: str, scores: Any, right: Sequence[set[int]], likeness: Any) -> di
     }
 
 
-def graph(turns: int, home: Path, bar: Bar) -> dict[str, Any]:
-    """How many of the ten nearest memories the engine's graph finds, and what it takes."""
-    chance = random.Random(0)  # noqa: S311  # repeatable on purpose
-    borrow_model(home)
-    with Parts(settings.load(data_dir=home)) as parts:
-        parts.memories.ingest(home, quiet=True)
-        kept: list[Vectors] = []
-        ids: list[str] = []
-        for batch in recall.points(turns, parts.embedder, chance, bar):
-            parts.memories.collection.upsert(batch)
-            kept += [np.array(point["windows"][0], np.float32) for point in batch]
-            ids += [point["id"] for point in batch]
-        parts.memories.collection.settle()
-        every = np.array(kept)
-        found, seconds = [], []
-        for _ in range(200):
-            asked = parts.embedder.query(text(chance, recall.QUESTION_WORDS))
-            started = time.perf_counter()
-            near = parts.memories.collection.nearest(asked.tolist(), POOL, {})
-            seconds.append(time.perf_counter() - started)
-            best = {ids[at] for at in np.argsort(-(every @ asked), kind="stable")[:TOP]}
-            found.append(len(best & {point for point, _ in near}) / TOP)
-    ms = round(1000 * statistics.median(seconds), 2)
-    return {"memories": turns, "found": round(100 * statistics.fmean(found), 1), "ms": ms}
-
-
 def main(
     data: Annotated[Path, typer.Option(help="A folder like squad2_dev.")],
-    turns: Annotated[int, typer.Option(help="How many memories the graph holds.")] = 20_000,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare shortcuts with doing everything exactly."""
     asked = questions.load(data)
-    with tempfile.TemporaryDirectory() as home, Bar() as bar:
+    with Bar() as bar:
         rows = measure(asked, settings.load(), bar)
-        hnsw = graph(turns, Path(home), bar)
     if json:
-        told = {"set": asked.name, "machine": machine.described(), "rows": rows, "hnsw": hnsw}
+        told = {"set": asked.name, "machine": machine.described(), "rows": rows}
         show.as_json(told)
         return
     show.rows(rows, f"{asked.name}, plain cosine")
-    show.rows([hnsw], "the ten nearest memories, by the graph")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from benchmarks.servers import ROOT
 
 MEASURED = [
     "followups", "documents", "search", "ablation", "confidence", "shortcuts", "indexing", "startup",
-    "memory", "ingest", "recall", "prefix", "proxy", "scale", "pictures",
+    "memory", "ingest", "recall", "nearest", "prefix", "proxy", "scale", "pictures",
 ]  # fmt: skip
 
 

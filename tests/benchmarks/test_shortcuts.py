@@ -27,9 +27,3 @@ def test_batches_and_threads_change_nothing_and_int8_moves_every_vector(home):
         assert rows[exact]["worst"] == pytest.approx(1, abs=1e-5)
     assert 0.5 < rows["int8 per tensor"]["cosine"] < rows["int8 per channel"]["cosine"] < 0.9999
     assert 0.999 < rows["vectors kept as int8"]["worst"] < 1
-
-
-def test_the_graph_of_the_engine_is_held_against_a_scan_of_everything(home):
-    with Bar() as bar:
-        told = shortcuts.graph(60, home, bar)
-    assert (told["memories"], told["found"]) == (60, 100.0)
