@@ -11,17 +11,7 @@ import qdrant_edge as edge
 
 from errors import NothingYet, StoreFailed
 from stores.collection import INDEXED, Point, Scored
-from stores.conversations.qdrant import (
-    BUILT,
-    LINKS,
-    MOST_VALUES,
-    NOTHING,
-    PAGE,
-    WINDOWS,
-    WORDS,
-    Qdrant,
-    plain,
-)
+from stores.conversations.qdrant import GRAPH, MOST_VALUES, NOTHING, PAGE, WINDOWS, WORDS, Qdrant, plain
 from stores.durable import PARTIAL, replace
 
 FULL_SCAN_KB = 10_000  # as the engine has it: fewer vectors than these are compared one by one
@@ -166,7 +156,7 @@ def _config(dimension: int, optimizers: edge.EdgeOptimizersConfig | None = None)
         dimension,
         edge.Distance.Cosine,
         multivector_config=best_window,
-        hnsw_config=edge.HnswIndexConfig(LINKS, BUILT, FULL_SCAN_KB),
+        hnsw_config=edge.HnswIndexConfig(GRAPH["m"], GRAPH["ef_construct"], FULL_SCAN_KB),
         quantization_config=edge.ScalarQuantizationConfig(edge.ScalarType.Int8),
     )
     sparse = edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)

@@ -14,7 +14,7 @@ WINDOWS, WORDS = "windows", "words"
 PAGE, MOST_VALUES = 1000, 1_000_000
 # The graph: links of a point, and how widely is looked when it is built and when it is asked. With the
 # engine's own (16, 100, 100) a quarter of the nearest is missed among 50,000 turns (docs/recall.md).
-LINKS, BUILT, ASKED = 32, 400, 256
+GRAPH, ASKED = {"m": 32, "ef_construct": 400}, 256
 NOTHING = "There are no conversations yet: run `make ingest`."
 
 

@@ -9,17 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from errors import BadInput, NothingYet, PartMissing, StoreFailed
 from stores.collection import INDEXED, Payload, Point, Scored, Words
-from stores.conversations.qdrant import (
-    BUILT,
-    LINKS,
-    MOST_VALUES,
-    NOTHING,
-    PAGE,
-    WINDOWS,
-    WORDS,
-    Qdrant,
-    plain,
-)
+from stores.conversations.qdrant import GRAPH, MOST_VALUES, NOTHING, PAGE, WINDOWS, WORDS, Qdrant, plain
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
@@ -69,7 +59,7 @@ class Server(Qdrant):
             size=dimension,
             distance=models.Distance.COSINE,
             multivector_config=models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM),
-            hnsw_config=models.HnswConfigDiff(m=LINKS, ef_construct=BUILT),
+            hnsw_config=models.HnswConfigDiff(**GRAPH),
             quantization_config=models.ScalarQuantization(
                 scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8)
             ),
