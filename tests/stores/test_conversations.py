@@ -190,6 +190,20 @@ def test_a_damaged_shard_is_one_sentence_with_the_cure(tmp_path):
     damaged.close()
 
 
+def test_damaged_facts_are_the_same_sentence(tmp_path):
+    made = Embedded(tmp_path / "c")
+    made.create(FACTS, 3)
+    made.close()
+    (tmp_path / "c" / "facts.json").write_text("{")
+    damaged = Embedded(tmp_path / "c")
+    for use in (damaged.facts, damaged.count):
+        with pytest.raises(StoreFailed, match="make ingest-clear"):
+            use()
+    damaged.create(FACTS, 3)
+    assert damaged.facts() == FACTS
+    damaged.close()
+
+
 def test_a_foreign_collection_is_refused():
     client = QdrantClient(":memory:")
     made = Server(client, "conversations")
