@@ -40,15 +40,17 @@ SIZES = [5000, 10_000]
 
 def measure(sizes: Sequence[int], folder: Path, home: Path, bar: Bar) -> list[dict[str, Any]]:
     """One row a size, each with the turns of the smaller ones; the texts come from the `*.py` of a folder."""
-    borrow_model(home)
     stored = 2 * max(sizes)
     apart = stored // QUESTIONS + 2  # each such paragraph is a question and not stored
     texts = list(islice(paragraphs(folder), stored + stored // (apart - 1) + 1))
+    told = [text for at, text in enumerate(texts) if at % apart]
+    if len(told) < stored:
+        raise typer.BadParameter(f"these packages have {len(told) // 2} turns only: ask for fewer")
+    borrow_model(home)
     with Parts(settings.load(data_dir=home)) as parts:
         parts.memories.ingest(home, quiet=True)
         collection, embedder = parts.memories.collection, parts.embedder
         done = iter(range(1, 10**9))
-        told = [text for at, text in enumerate(texts) if at % apart]
         windows, _ = embedder.windows(told, lambda _: bar("embedding", next(done), len(told)))
         turns = windows[:stored].reshape(-1, 2, windows.shape[1])
         asked = np.array([embedder.query(text.split(". ")[0]) for text in texts[::apart]])

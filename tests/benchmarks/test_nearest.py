@@ -1,5 +1,8 @@
 """That the graph is held against a scan, over a few docstrings; the numbers are not judged."""
 
+import pytest
+import typer
+
 from benchmarks import nearest
 from terminal.progress import Bar
 
@@ -23,3 +26,5 @@ def test_the_graph_is_held_against_a_scan_of_everything(home, tmp_path):
         rows = nearest.measure([30, 10], tmp_path, home, bar)
     told = [(row["turns"], row["ten"], row["hundred"]) for row in rows]
     assert told == [(10, 100.0, 100.0), (30, 100.0, 100.0)]
+    with Bar() as bar, pytest.raises(typer.BadParameter, match="ask for fewer"):
+        nearest.measure([1000], tmp_path, home, bar)
